@@ -1,0 +1,1 @@
+"""crm-api: a headless client-management backend whose field matrix holds on every surface."""

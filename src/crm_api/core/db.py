@@ -1,0 +1,286 @@
+"""The way to PostgreSQL: pools, the organization of a connection, statements compiled once.
+
+Statements are SQLAlchemy Core; they are compiled once and run on asyncpg, because a session and
+its result objects cost ten times the statement (docs/adr). No SQL of any table lives here.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from contextvars import ContextVar
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import structlog
+from sqlalchemy.dialects.postgresql import asyncpg as pg_dialect
+from sqlalchemy.sql import ClauseElement
+
+from crm_api.core.errors import Refusal
+
+log = structlog.get_logger()
+DIALECT = pg_dialect.dialect()
+
+Row = Mapping[str, Any]
+
+
+class Statement:
+    """A statement compiled once: its text, and the order in which its parameters stand."""
+
+    __slots__ = ("_defaults", "_order", "sql")
+
+    def __init__(self, clause: ClauseElement) -> None:
+        compiled = clause.compile(dialect=DIALECT)
+        self.sql = str(compiled)
+        self._order: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]  # SQLCompiler's, untyped here
+        self._defaults = dict(compiled.params)
+
+    def arguments(self, values: Mapping[str, Any]) -> list[Any]:
+        defaults = self._defaults
+        return [values[name] if name in values else defaults[name] for name in self._order]
+
+
+class UniqueClash(Exception):
+    """A unique constraint was hit; `constraint` is its name without any shard suffix."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class ReferenceBroken(Exception):
+    """A foreign key points to nothing (or is still pointed at)."""
+
+    def __init__(self, constraint: str) -> None:
+        super().__init__(constraint)
+        self.constraint = constraint
+
+
+class LockTimedOut(Exception):
+    """A lock was not free within the lock time-out; `context` is PostgreSQL's own."""
+
+    def __init__(self, context: str) -> None:
+        super().__init__(context)
+        self.context = context
+
+
+class Serialization(Exception):
+    """A deadlock or serialization failure: the statement may simply be run again."""
+
+
+class _Connection(asyncpg.Connection):
+    """A connection that remembers its organization and is handed back without a round trip."""
+
+    __slots__ = ("organization_id",)
+
+    async def reset(self, *, timeout: float | None = None) -> None:
+        # The pool's reset is a second round trip for each request. Nothing of ours outlives a
+        # transaction but the organization, which every checkout compares and sets.
+        if self.is_in_transaction():
+            self.organization_id = None
+            await super().reset(timeout=timeout)
+
+
+def unavailable(detail: str = "The database cannot answer right now.") -> Refusal:
+    return Refusal("unavailable", detail, headers={"Retry-After": "1"})
+
+
+_UNAVAILABLE_CLASSES = ("08", "25", "53", "57", "58", "XX")
+
+
+def translate(error: BaseException) -> BaseException:
+    """Map a driver error by its SQLSTATE to an error of ours; anything unknown is returned as is."""
+    state = getattr(error, "sqlstate", None) or ""
+    match state:
+        case "23505":
+            return UniqueClash(_constraint(error))
+        case "23503":
+            return ReferenceBroken(_constraint(error))
+        case "55P03":
+            return LockTimedOut(str(getattr(error, "context", "") or ""))
+        case "40001" | "40P01":
+            return Serialization(state)
+    if state[:2] in ("22", "23"):
+        # The value never appears: PostgreSQL's message would echo it.
+        return Refusal("invalid", "A value is outside what the database can hold.")
+    # A read-only or vanished server, a full disk, a cancelled statement, a dropped connection.
+    if (
+        state[:2] in _UNAVAILABLE_CLASSES
+        or isinstance(error, asyncpg.InterfaceError | TimeoutError | OSError)
+    ):
+        log.warning("database_unavailable", sqlstate=state, error=type(error).__name__)
+        return unavailable()
+    return error
+
+
+def _constraint(error: BaseException) -> str:
+    return str(getattr(error, "constraint_name", "") or "").partition("_1020")[0]
+
+
+@contextlib.contextmanager
+def _translated() -> Any:
+    try:
+        yield
+    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+        mapped = translate(error)
+        if mapped is error:
+            raise
+        raise mapped from error
+
+
+_ambient: ContextVar["_Connection | None"] = ContextVar("ambient_connection", default=None)
+
+
+class Database:
+    """Two pools on one database as the application role.
+
+    `lists` plans each statement anew: a list's best plan depends on its filters, and the generic
+    plan that a prepared statement falls into after five runs reads thirty times the buffers.
+    """
+
+    def __init__(self, main: "asyncpg.Pool[Any]", lists: "asyncpg.Pool[Any]") -> None:
+        self._main = main
+        self._lists = lists
+        self._acquire_timeout = 5.0
+
+    @classmethod
+    async def connect(
+        cls,
+        dsn: str,
+        *,
+        size: int = 10,
+        list_size: int = 6,
+        statement_timeout_ms: int = 5_000,
+        lock_timeout_ms: int = 2_000,
+    ) -> "Database":
+        settings = {
+            "application_name": "crm-api",
+            "statement_timeout": str(statement_timeout_ms),
+            "lock_timeout": str(lock_timeout_ms),
+            "idle_in_transaction_session_timeout": "30000",
+            "jit": "off",
+            "timezone": "UTC",
+            # Distributed mode: SET LOCAL reaches the workers; plain PostgreSQL accepts the name.
+            "citus.propagate_set_commands": "local",
+        }
+
+        async def pool(limit: int, extra: dict[str, str]) -> "asyncpg.Pool[Any]":
+            return await asyncpg.create_pool(
+                dsn,
+                min_size=1,
+                max_size=limit,
+                max_inactive_connection_lifetime=600,
+                statement_cache_size=512,
+                max_cacheable_statement_size=0,
+                connection_class=_Connection,
+                server_settings=settings | extra,
+                timeout=5,
+                # Backstop for a black hole on the wire; statement_timeout acts first.
+                command_timeout=statement_timeout_ms / 1000 + 2,
+            )
+
+        with _translated():
+            return cls(
+                await pool(size, {}),
+                await pool(list_size, {"plan_cache_mode": "force_custom_plan"}),
+            )
+
+    async def close(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(10):
+                await asyncio.gather(self._main.close(), self._lists.close())
+                return
+        self._main.terminate()
+        self._lists.terminate()
+
+    @contextlib.asynccontextmanager
+    async def _connection(
+        self, organization_id: UUID | None, *, lists: bool = False
+    ) -> AsyncIterator[_Connection]:
+        held = _ambient.get()
+        if held is not None:
+            yield held
+            return
+        pool = self._lists if lists else self._main
+        proxy = await pool.acquire(timeout=self._acquire_timeout)
+        try:
+            connection: _Connection = proxy._con  # noqa: SLF001  # the proxy's indirection costs 8 µs a call
+            if getattr(connection, "organization_id", None) != organization_id:
+                # A plain SET outside any transaction: it cannot be undone by a rollback, and it
+                # is repeated only when the organization of this connection changes.
+                connection.organization_id = None
+                value = "" if organization_id is None else str(organization_id)
+                await connection.execute(f"SET app.organization_id = '{value}'")
+                connection.organization_id = organization_id
+            yield connection
+        finally:
+            await pool.release(proxy)
+
+    async def fetchrow(
+        self,
+        organization_id: UUID | None,
+        statement: Statement,
+        values: Mapping[str, Any] | None = None,
+        *,
+        lists: bool = False,
+    ) -> Any:
+        """The first row, or None. `lists` chooses the pool whose statements are planned anew."""
+        with _translated():
+            async with self._connection(organization_id, lists=lists) as connection:
+                return await connection.fetchrow(
+                    statement.sql, *statement.arguments(values or {})
+                )
+
+    async def fetch(
+        self,
+        organization_id: UUID | None,
+        statement: Statement,
+        values: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        with _translated():
+            async with self._connection(organization_id) as connection:
+                return await connection.fetch(statement.sql, *statement.arguments(values or {}))
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, organization_id: UUID | None) -> AsyncIterator[_Connection]:
+        """Every statement of this task runs in one transaction until the block ends.
+
+        Inside another transaction it joins it: the outermost block commits, before any reply.
+        """
+        held = _ambient.get()
+        if held is not None:
+            yield held
+            return
+        with _translated():
+            async with (
+                self._connection(organization_id) as connection,
+                connection.transaction(),
+            ):
+                token = _ambient.set(connection)
+                try:
+                    yield connection
+                finally:
+                    _ambient.reset(token)
+
+    @contextlib.asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """Inside a transaction: a failure in here leaves the transaction usable. Else nothing."""
+        held = _ambient.get()
+        if held is None:
+            yield
+            return
+        with _translated():
+            async with held.transaction():
+                yield
+
+    @contextlib.asynccontextmanager
+    async def rehearsal(self, organization_id: UUID | None) -> AsyncIterator[None]:
+        """A transaction that is always rolled back: a dry run does everything but stay."""
+        with contextlib.suppress(_Rehearsed):
+            async with self.transaction(organization_id):
+                yield
+                raise _Rehearsed
+
+
+class _Rehearsed(Exception):
+    """Ends a rehearsal; it never leaves this module."""

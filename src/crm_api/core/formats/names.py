@@ -1,0 +1,127 @@
+"""The key by which two names count as the same, and the looser one that suggestions use."""
+
+import unicodedata
+from typing import Final
+
+from crm_api.core.formats.faults import refuse
+from crm_api.core.formats.text import normalized
+
+# Apostrophes and what people type for one: quotes, primes, accents standing alone, modifier
+# letters, Hebrew geresh, Armenian and Latin (saltillo) apostrophes, and the full-width forms.
+_APOSTROPHES: Final = (
+    "'`\u00b4\u2018\u2019\u201b\u2032\u2035\u02b9\u02bb\u02bc\u02bd\u02ca\u02cb\u055a\u05f3"
+    "\ua78b\ua78c\uff07\uff40"
+)
+_DOTS: Final = "."
+# Variation selectors, grapheme joiner and the blank letters: unlike other invisible characters they
+# are not of category Cf, and a name that differs by one of them alone looks the same.
+_BLANKS: Final = frozenset(
+    {0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x180B, 0x180C, 0x180D, 0x180F, 0x3164, 0xFFA0}
+    | set(range(0xFE00, 0xFE10))
+    | set(range(0xE0100, 0xE01F0))
+)
+# A standing acute decomposes under NFKC into a space and a mark, so it has to go before.
+_BEFORE_FOLDING: Final = str.maketrans("", "", _APOSTROPHES)
+
+# PostgreSQL indexes at most about 2,700 bytes; 200 letters of any script stay below 1,200. Only a
+# name made of ligatures such as U+FDFA, which stands for eighteen letters, is longer.
+_KEY_BYTES: Final = 1200
+_NAME_LENGTH: Final = 1000
+
+_SUFFIX_WORDS: Final = """
+    ab ad ag aps as asa bhd bt bv bvba cc cic co company corp corporation cv cvba dac dba dd doo
+    eirl eood ev gbr gesmbh gmbh hf incorporated inc jsc kft kg kgaa kk kkt lc lda ldc limited
+    limitada llc llp lllp lp ltd ltda mbh nv nyrt oao ohg oo ooo ood ou oy oyj pc plc pllc private
+    proprietary pt pte pty pvt rl sa sab sac saoc sapi sarl sas sasu sca scrl sdn se sia sl slu smc
+    snc spa spolka sprl srl sro tbk uab ug ulc unlimited ltee zao zrt zoo \u00fc o\u00fc s\u00e0rl
+    s\u00e0 \u043e\u043e\u043e \u0437\u0430\u043e \u043e\u0430\u043e \u0430\u043e
+"""
+_SUFFIXES: Final = frozenset(_SUFFIX_WORDS.split())
+# Suffixes that people write with spaces or with a stroke; longest first.
+_SPACED_SUFFIXES: Final = (
+    ("sp", "z", "o", "o"),
+    ("spol", "s", "r", "o"),
+    ("s", "\u00e0", "r", "l"),
+    ("s", "a", "r", "l"),
+    ("sp", "z", "oo"),
+    ("s", "r", "o"),
+    ("s", "r", "l"),
+    ("s", "p", "a"),
+    ("d", "o", "o"),
+    ("s", "a", "s"),
+    ("s", "a"),
+    ("a", "s"),
+    ("b", "v"),
+    ("n", "v"),
+    ("k", "k"),
+)
+
+
+class _Folding(dict[int, int | str | None]):
+    """A table for `str.translate` that learns from the Unicode database.
+
+    Letters of large scripts are not remembered, so that no input can make the table grow without
+    bound; some ten thousand signs and the alphabets below U+0600 are all that it ever holds.
+    """
+
+    def __missing__(self, point: int) -> int | str | None:
+        category = unicodedata.category(chr(point))
+        if category[0] in "PS":
+            self[point] = " "
+            return " "
+        if category == "Cf" or point in _BLANKS:
+            self[point] = None
+            return None
+        if point < _LAST_REMEMBERED:
+            self[point] = point
+        return point
+
+
+_LAST_REMEMBERED: Final = 0x0600
+_FOLDING: Final = _Folding(dict.fromkeys(map(ord, _APOSTROPHES + _DOTS)))
+
+
+def name_key(name: str) -> str:
+    """The key that two equal names share; PostgreSQL stores it and never computes it.
+
+    NFKC, casefolded, apostrophes and dots dropped, other punctuation and symbols to a space,
+    invisible characters dropped, single spaces. A name of symbols alone keeps its folded self.
+    ValueError for text that is no name: over 1,000 characters, or with a key over 1,200 bytes.
+    """
+    if len(name) > _NAME_LENGTH:
+        raise refuse("invalid_name", "Write a shorter name.")
+    if name.isascii():
+        folded = name.lower()
+    else:
+        plain = normalized("NFKC", name.translate(_BEFORE_FOLDING))
+        # Casefolding can leave the normal form; without the second pass a key of a key differs.
+        folded = normalized("NFKC", plain.casefold()) or name
+    key = " ".join(folded.translate(_FOLDING).split())
+    if not key:
+        return " ".join(folded.split())
+    if key.isascii():
+        return key
+    if len(key.encode("utf-8", "surrogatepass")) > _KEY_BYTES:
+        raise refuse("invalid_name", "Write the name with fewer ligatures.")
+    # A dropped joiner may have kept a letter and its mark apart.
+    return normalized("NFKC", key)
+
+
+def strip_legal_suffix(key: str) -> str:
+    """A name key without its legal form (Ltd, GmbH & Co. KG, S.A.): for suggestions only."""
+    words = key.split()
+    while len(words) > 1:
+        size = _suffix_size(words)
+        if size == 0:
+            break
+        del words[-size:]
+    return " ".join(words)
+
+
+def _suffix_size(words: list[str]) -> int:
+    """How many words at the end are one legal suffix; at least one word always stays."""
+    for suffix in _SPACED_SUFFIXES:
+        size = len(suffix)
+        if len(words) > size and tuple(words[-size:]) == suffix:
+            return size
+    return 1 if words[-1] in _SUFFIXES else 0
