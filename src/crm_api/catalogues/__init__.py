@@ -1,0 +1,1 @@
+"""The lists of words that each organization keeps for itself: types, industries, tags and more."""

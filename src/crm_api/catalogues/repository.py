@@ -1,0 +1,223 @@
+"""How catalogue entries are read from and written to their table."""
+
+import hashlib
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    delete,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+
+from crm_api.catalogues.presets import DEFAULT_WORKFLOW
+from crm_api.catalogues.schemas import ONLY_IN, CatalogueEntry
+from crm_api.core.access import Rights
+from crm_api.core.db import Statement
+from crm_api.identity.repository import view
+from crm_api.kit.changes import recordset
+from crm_api.kit.guard import ORG
+from crm_api.kit.projection import Expression, Shape, Sources
+from crm_api.kit.reading import Listing
+from crm_api.models import CatalogueEntryRow, ClientRow, ClientTagRow, OrganizationRow
+
+_CATALOGUE = bindparam("catalogue", type_=Text())
+_KEY = bindparam("key", type_=Text())
+
+
+def entry_id(organization_id: UUID, catalogue: str, key: str) -> UUID:
+    """The id under which the change log knows an entry: its key made a UUID, as `_id` does."""
+    text = f"{organization_id}/{catalogue}/{key}"
+    return UUID(bytes=hashlib.sha256(text.encode()).digest()[:16])
+
+
+_id = cast(
+    func.encode(
+        func.substring(
+            func.sha256(
+                func.convert_to(
+                    cast(CatalogueEntryRow.organization_id, Text)
+                    + "/"
+                    + CatalogueEntryRow.catalogue
+                    + "/"
+                    + CatalogueEntryRow.key,
+                    "UTF8",
+                )
+            ),
+            1,
+            16,
+        ),
+        "hex",
+    ),
+    Uuid(),
+)
+
+
+def _of_entry(name: str) -> Expression:
+    """A field that lies in `data`; entries of other catalogues show null."""
+
+    def expression(sources: Sources, _: Rights) -> ColumnElement[Any]:
+        return sources.main.c.data[name]
+
+    return expression
+
+
+# Field of a client → the catalogue that it is taken from, and its group.
+USED_BY = {
+    "types": ("type", "classification"),
+    "industries": ("industry", "classification"),
+    "tiers": ("service_tier", "assessment"),
+    "regions": ("region", "assessment"),
+    "sources": ("source", "lead"),
+}
+USAGE_GROUPS = {catalogue: group for catalogue, (_, group) in USED_BY.items()} | {
+    "tags": "remarks",
+    "workflows": "classification",
+}
+_CLIENTS = ClientRow.__table__
+_TAGS = ClientTagRow.__table__
+
+
+def _uses(catalogue: Any, key: Any, *, live_only: bool) -> ColumnElement[Any]:
+    """How many clients hold an entry, as one scalar."""
+    of_client = [
+        _CLIENTS.c.organization_id == ORG,
+        *([_CLIENTS.c.lifecycle == "live"] if live_only else []),
+    ]
+
+    def count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
+        counted = select(func.count()).select_from(_CLIENTS)
+        return counted.where(*of_client, condition).scalar_subquery()
+
+    tagged = (
+        select(func.count())
+        .select_from(_TAGS)
+        .where(
+            _TAGS.c.organization_id == ORG,
+            _TAGS.c.tag == key,
+            _CLIENTS.c.id == _TAGS.c.client_id,
+            *of_client,
+        )
+        .scalar_subquery()
+    )
+    staged = case((key == DEFAULT_WORKFLOW, count(_CLIENTS.c.stage.is_not(None))), else_=0)
+    held = [(catalogue == name, count(_CLIENTS.c[of] == key)) for name, (of, _) in USED_BY.items()]
+    return case(*held, (catalogue == "tags", tagged), else_=staged)
+
+
+def _usage(sources: Sources, _: Rights) -> ColumnElement[Any]:
+    return _uses(sources.main.c.catalogue, sources.main.c.key, live_only=True)
+
+
+ENTRY_SHAPE = Shape(
+    CatalogueEntry,
+    view(
+        "entries",
+        select(
+            CatalogueEntryRow.organization_id,
+            _id.label("id"),
+            literal("live", Text()).label("lifecycle"),
+            CatalogueEntryRow.catalogue,
+            CatalogueEntryRow.key,
+            CatalogueEntryRow.label,
+            CatalogueEntryRow.position,
+            CatalogueEntryRow.data,
+        ).where(CatalogueEntryRow.organization_id == ORG),
+    ),
+    {name: _of_entry(name) for name in ONLY_IN},
+    {"usage_count": (("catalogues", "entries"), _usage)},
+)
+ENTRY_LISTING = Listing(ENTRY_SHAPE, {}, {"label": lambda main, _: func.lower(main.c.label)})
+
+KNOWN_ENTRIES = Statement(
+    select(
+        CatalogueEntryRow.catalogue,
+        CatalogueEntryRow.key,
+        CatalogueEntryRow.data,
+        OrganizationRow.version,
+    )
+    .where(
+        CatalogueEntryRow.organization_id == ORG,
+        CatalogueEntryRow.catalogue != "tags",
+        OrganizationRow.id == ORG,
+    )
+    .order_by(CatalogueEntryRow.catalogue, CatalogueEntryRow.position, CatalogueEntryRow.key)
+)
+_rows = recordset(
+    "entry_rows",
+    {"catalogue": Text(), "key": Text(), "label": Text(), "position": Integer(), "data": JSONB()},
+)
+# Several presets may bring the same entry, and people may have made it before.
+ENSURE_ENTRIES = Statement(
+    pg_insert(CatalogueEntryRow)
+    .from_select(
+        ["organization_id", "catalogue", "key", "label", "position", "data", "version"],
+        select(
+            ORG,
+            _rows.c.catalogue,
+            _rows.c.key,
+            _rows.c.label,
+            _rows.c.position,
+            _rows.c.data,
+            literal(1, Integer()),
+        ),
+    )
+    .on_conflict_do_nothing()
+)
+NEXT_POSITION = Statement(
+    select(
+        func.least(func.coalesce(func.max(CatalogueEntryRow.position) + 1, 0), 100_000).label(
+            "position"
+        )
+    ).where(CatalogueEntryRow.organization_id == ORG, CatalogueEntryRow.catalogue == _CATALOGUE)
+)
+_THIS = [
+    CatalogueEntryRow.organization_id == ORG,
+    CatalogueEntryRow.catalogue == _CATALOGUE,
+    CatalogueEntryRow.key == _KEY,
+]
+_DATA = cast(bindparam("data", type_=Text()), JSONB)
+ADD_ENTRY = Statement(
+    insert(CatalogueEntryRow).values(
+        organization_id=ORG,
+        catalogue=_CATALOGUE,
+        key=_KEY,
+        label=bindparam("label", type_=Text()),
+        position=bindparam("position", type_=Integer()),
+        data=_DATA,
+        version=1,
+    )
+)
+CHANGE_ENTRY = Statement(
+    update(CatalogueEntryRow)
+    .where(*_THIS)
+    .values(
+        label=bindparam("label", type_=Text()),
+        position=bindparam("position", type_=Integer()),
+        data=CatalogueEntryRow.data.op("||")(_DATA),
+        version=CatalogueEntryRow.version + 1,
+    )
+    .returning(CatalogueEntryRow.version)
+)
+REMOVE_ENTRY = Statement(
+    delete(CatalogueEntryRow).where(*_THIS).returning(CatalogueEntryRow.version)
+)
+USES = Statement(select(_uses(_CATALOGUE, _KEY, live_only=False).label("uses")))
+MOVE_VERSION = Statement(
+    update(OrganizationRow)
+    .where(OrganizationRow.id == ORG)
+    .values(version=OrganizationRow.version + 1)
+    .returning(OrganizationRow.version)
+)

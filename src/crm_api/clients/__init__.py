@@ -1,0 +1,1 @@
+"""Clients: the organizations and individuals that are served, with their sites and links."""

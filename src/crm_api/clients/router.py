@@ -1,0 +1,222 @@
+"""The routes of clients: the table of contents of this slice."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from crm_api.clients.batch import Batch, BatchResult, run_batch
+from crm_api.clients.links import LinkService
+from crm_api.clients.overrides import OverrideService
+from crm_api.clients.repository import CLIENT_SHAPE
+from crm_api.clients.schemas import (
+    Client,
+    ContactLink,
+    LinkEntry,
+    LinkPage,
+    LinkPatch,
+    OverrideEntry,
+)
+from crm_api.clients.service import ClientService
+from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.jsonbody import Incoming
+from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.routing import (
+    DryRun,
+    HistoryQuery,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    Items,
+    ListQuery,
+    OneQuery,
+    PathId,
+    answers,
+    as_json,
+    as_list,
+    as_one,
+    claim,
+)
+
+router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
+EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
+Idempotent = Depends(IdempotencyKey)
+Declared = Depends(declared_query)
+
+
+@router.get("", responses=answers(200, Page[Client], "One page of clients."))
+async def list_clients(
+    scope: CurrentScope,
+    request: Request,
+    items: Annotated[Items, Depends(ListQuery(Client, EXPANSIONS))],
+) -> Response:
+    """List clients: filtered, sorted, page by page; live ones unless `lifecycle` says otherwise."""
+    return as_list(await ClientService(scope).list(items), request)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Idempotent],
+    responses=answers(201, Client, "The new client."),
+)
+async def create_client(
+    scope: CurrentScope,
+    request: Request,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Client]))],
+    dry_run: DryRun = False,
+) -> Response:
+    """Create a client with all that belongs to it: e-mails, phones, sites, contacts; or nothing."""
+    key = await claim(scope, request)
+    return as_one(await ClientService(scope).create(body, key, dry_run=dry_run))
+
+
+@router.post(
+    "/batch",
+    status_code=207,
+    dependencies=[Idempotent, Declared],
+    responses=answers(207, BatchResult, "One result for each operation, in order."),
+)
+async def batch_clients(
+    scope: CurrentScope,
+    request: Request,
+    body: Annotated[Incoming[Batch], Depends(JsonBody(Batch))],
+) -> Response:
+    """Run up to 200 operations: each by itself, or all or none with `atomic`."""
+    found = await run_batch(scope, body, await claim(scope, request))
+    return Response(found.body, 207, found.headers, "application/json")
+
+
+@router.get("/{client_id}", responses=answers(200, Client, "The client."))
+async def get_client(
+    scope: CurrentScope,
+    client_id: PathId,
+    items: Annotated[Items, Depends(OneQuery(Client, EXPANSIONS))],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read one client, as far as your role may see it."""
+    return as_one(await ClientService(scope).get(client_id, items), if_none_match)
+
+
+@router.patch("/{client_id}", responses=answers(200, Client, "The client after the change."))
+async def patch_client(
+    scope: CurrentScope,
+    client_id: PathId,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Client]))],
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
+    return as_one(await ClientService(scope).patch(client_id, body, if_match, dry_run=dry_run))
+
+
+@router.delete(
+    "/{client_id}", status_code=204, dependencies=[Declared], responses=answers(204, None, "Deleted.")
+)
+async def delete_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+    """Delete a client softly: it can be restored, and reports still count it."""
+    await ClientService(scope).delete(client_id, if_match)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{client_id}/archive", dependencies=[Declared], responses=answers(200, Client, "The client.")
+)
+async def archive_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+    """Take a client out of use; lists show it only when asked for."""
+    return as_one(await ClientService(scope).archive(client_id, if_match))
+
+
+@router.post(
+    "/{client_id}/restore", dependencies=[Declared], responses=answers(200, Client, "The client.")
+)
+async def restore_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+    """Bring an archived or deleted client back into use."""
+    return as_one(await ClientService(scope).restore(client_id, if_match))
+
+
+@router.get("/{client_id}/history", responses=answers(200, HistoryPage, "Changes, newest first."))
+async def get_client_history(
+    scope: CurrentScope,
+    client_id: PathId,
+    items: Annotated[Items, Depends(HistoryQuery())],
+) -> Response:
+    """Who changed what and when, as far as your role may see it."""
+    return as_json(await ClientService(scope).history(client_id, items))
+
+
+@router.put(
+    "/{client_id}/overrides/{field}",
+    dependencies=[Declared],
+    responses=answers(200, Client, "The client."),
+)
+async def put_client_override(
+    scope: CurrentScope,
+    client_id: PathId,
+    field: str,
+    body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
+) -> Response:
+    """Set a value over a derived one, with a reason."""
+    return as_one(await OverrideService(scope).put(client_id, field, body))
+
+
+@router.delete(
+    "/{client_id}/overrides/{field}",
+    dependencies=[Declared],
+    responses=answers(200, Client, "The client."),
+)
+async def lift_client_override(scope: CurrentScope, client_id: PathId, field: str) -> Response:
+    """Let the derived value hold again."""
+    return as_one(await OverrideService(scope).lift(client_id, field))
+
+
+@router.get(
+    "/{client_id}/contacts", dependencies=[Declared], responses=answers(200, LinkPage, "The links.")
+)
+async def list_client_contacts(scope: CurrentScope, client_id: PathId) -> Response:
+    """List the persons of a client, former ones too."""
+    return as_json(await LinkService(scope).list_of(client_id))
+
+
+@router.post(
+    "/{client_id}/contacts",
+    status_code=201,
+    dependencies=[Idempotent, Declared],
+    responses=answers(201, ContactLink, "The new link."),
+)
+async def link_client_contact(
+    scope: CurrentScope,
+    request: Request,
+    client_id: PathId,
+    body: Annotated[Incoming[LinkEntry], Depends(JsonBody(LinkEntry))],
+) -> Response:
+    """Link a person, or make a new one and link it; the first is primary."""
+    key = await claim(scope, request)
+    return as_one(await LinkService(scope).add(client_id, body, key))
+
+
+@router.patch(
+    "/{client_id}/contacts/{link_id}",
+    dependencies=[Declared],
+    responses=answers(200, ContactLink, "The link after the change."),
+)
+async def patch_client_contact(
+    scope: CurrentScope,
+    client_id: PathId,
+    link_id: PathId,
+    body: Annotated[Incoming[LinkPatch], Depends(JsonBody(LinkPatch))],
+) -> Response:
+    """Change roles, function, title or dates; making one primary demotes the other."""
+    return as_one(await LinkService(scope).change(client_id, link_id, body))
+
+
+@router.delete(
+    "/{client_id}/contacts/{link_id}",
+    status_code=204,
+    dependencies=[Declared],
+    responses=answers(204, None, "Unlinked."),
+)
+async def unlink_client_contact(scope: CurrentScope, client_id: PathId, link_id: PathId) -> Response:
+    """Remove a link; the primary one only when nobody else is left."""
+    await LinkService(scope).remove(client_id, link_id)
+    return Response(status_code=204)

@@ -1,0 +1,73 @@
+"""Rules of content that need more than the sent values: the catalogues, or a look at other rows."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from crm_api.catalogues.service import Catalogues
+from crm_api.clients.conflicts import visible_lifecycles
+from crm_api.clients.drafting import Draft
+from crm_api.clients.people import NewPeople
+from crm_api.clients.repository import ACTIVE_USERS, LIVE_CONTACTS, VISIBLE_CLIENTS
+from crm_api.core.db import Statement
+from crm_api.core.errors import Fault, Refusal
+from crm_api.kit.deciding import Sifted
+from crm_api.kit.scope import Scope
+
+OPTION_RIGHTS = {"allow_duplicate": "duplicate_override", "on_inactive": "restore"}
+
+
+def require_options(scope: Scope, sifted: Sifted) -> None:
+    """An option that overrides a rule is a right of its own."""
+    for option, verb in OPTION_RIGHTS.items():
+        if sifted.options.get(option) and not scope.actor.rights.can("clients", verb):
+            needs = f"clients:{verb}"
+            fault = Fault("forbidden", f"This needs the right `{needs}`.", pointer=f"/{option}")
+            raise Refusal("forbidden", f"Your role {scope.actor.role!r} lacks `{needs}`.", (fault,))
+
+
+def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogues) -> None:
+    """Derived types are nobody's to send; a type takes some statuses only; a move needs a reason."""
+    kind = str(draft.now("type"))
+    entry = known.types.get(kind)
+    moved = draft.before.get("type") != kind
+    if "type" in sent and moved and entry is not None and entry.get("derived_only"):
+        detail = "This type follows from facts; set it as an override with a reason."
+        draft.fault("derived_value", detail, "/type")
+    status = draft.now("status")
+    status_moved = bool(draft.before) and draft.before.get("status") != status
+    allowed = (entry or {}).get("statuses")
+    if (moved or status_moved) and allowed and status not in allowed:
+        effective = f"A client of type {kind!r} is one of: {', '.join(allowed)}."
+        draft.fault("status_not_allowed", effective, "/status" if "status" in sent else "/type")
+    if status_moved and not sent.get("status_reason"):
+        draft.fault("status_reason_required", "Send `status_reason` with the new status.", "/status_reason")
+
+
+async def check_references(scope: Scope, draft: Draft, sent: Mapping[str, Any], people: NewPeople | None) -> None:
+    """A reference must point to a record that the caller may open; one look-up for each kind sent."""
+    owner, referrer = sent.get("owner_id"), sent.get("referred_by_id")
+    if owner is not None and not await _all_there(scope, ACTIVE_USERS, [owner]):
+        draft.fault("unknown_user", "There is no active user with this id.", "/owner_id")
+    if referrer is not None:
+        visible = {"lifecycles": visible_lifecycles(scope)}
+        if referrer == draft.client_id:
+            draft.fault("unknown_client", "A client cannot have recommended itself.", "/referred_by_id")
+        elif not await _all_there(scope, VISIBLE_CLIENTS, [referrer], visible):
+            draft.fault("unknown_client", "There is no client with this id.", "/referred_by_id")
+    if people is not None and people.linked_ids:
+        there = await _there(scope, LIVE_CONTACTS, people.linked_ids)
+        people.linked_reach = any(row["reachable"] for row in there.values())
+        for n, entry in enumerate(people.entries_in):
+            if entry.contact_id is not None and entry.contact_id not in there:
+                draft.fault("unknown_contact", "There is no contact with this id.", f"/contacts/{n}/contact_id")
+
+
+async def _all_there(scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None) -> bool:
+    return len(await _there(scope, statement, ids, more)) == len(set(ids))
+
+
+async def _there(scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None) -> dict[UUID, Any]:
+    values = {"org": scope.actor.organization_id, "ids": list(set(ids))} | dict(more or {})
+    rows = await scope.db.fetch(scope.actor.organization_id, statement, values)
+    return {row["id"]: row for row in rows}

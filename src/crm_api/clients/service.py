@@ -1,0 +1,262 @@
+"""Clients: what may be done with them, in which order it is refused, and what follows from it."""
+
+from functools import partial
+from typing import Any, ClassVar
+from uuid import UUID
+
+from crm_api.catalogues.service import Catalogues, known_entries
+from crm_api.clients.conflicts import Blocked, explain_clash, visible_lifecycles
+from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of, new_draft
+from crm_api.clients.people import NewPeople, new_people
+from crm_api.clients.repository import (
+    CHILDREN,
+    CLIENT_LISTING,
+    CLIENT_SHAPE,
+    EMAILS,
+    LINKS,
+    TAGS,
+    bind_filter,
+    has_contact_reach,
+    promote_identity,
+    tag_entries,
+)
+from crm_api.clients.rules import check_references, check_type_and_status, require_options
+from crm_api.clients.schemas import Client
+from crm_api.contacts.reach import email_rows, settle_emails
+from crm_api.core.access import StaleActor
+from crm_api.core.db import UniqueClash
+from crm_api.core.formats.emails import parse_email
+from crm_api.core.jsonbody import Incoming
+from crm_api.kit.changes import Diff
+from crm_api.kit.deciding import (
+    Sifted,
+    raise_faults,
+    require_current,
+    require_fields,
+    require_some,
+    sift,
+)
+from crm_api.kit.fields import Write as When
+from crm_api.kit.idempotency import Claim, once
+from crm_api.kit.replies import Reply, one
+from crm_api.kit.service import Present, RecordService
+from crm_api.kit.writing import Write, write_one
+
+IDEMPOTENCY_KEY = "pk_idempotency_records"
+
+
+class ClientService(RecordService):
+    """The clients of one organization, as one actor may treat them."""
+
+    resource = Client
+    listing = CLIENT_LISTING
+    parent = "client_id"
+    aside = (("contact_reach", has_contact_reach),)
+    bind_filter: ClassVar = staticmethod(bind_filter)
+
+    def lifecycles(self) -> list[str]:
+        return visible_lifecycles(self.scope)
+
+    # ----------------------------------------------------------------- create
+
+    async def create(self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False) -> Reply:
+        """A new client with all that it came with, or nothing.
+
+        Raises:
+            Refusal: 403 verb, then fields; 422 all faults at once; 409 naming who is in the way.
+        """
+        if dry_run:
+            async with self.scope.db.rehearsal(self.actor.organization_id):
+                reply = await self._create(incoming, None)
+            return Reply(reply.body, reply.etag)
+        return await once(self.scope, claim, partial(self._create, incoming, claim), self.replayed)
+
+    async def _create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+        require_some(self.scope, Client, "create")
+        organization = self.actor.organization
+        known = await known_entries(self.scope.db, organization)
+        defaults = {"type": known.default_type}
+        options = tuple(Client.create_options)
+        sifted = sift(self.scope, Client, incoming, When.ON_CREATE, free_defaults=defaults, options=options)
+        people = new_people(sifted)
+        require_fields(self.scope, Client, sifted, "create")
+        people.require_rights(self.scope)
+        require_options(self.scope, sifted)
+        if not people.linked_ids:
+            return await self._decide_create(sifted, people, known, claim)
+        # A person who is linked must not be deleted meanwhile.
+        async with self.locked():
+            return await self._decide_create(sifted, people, known, claim)
+
+    async def _decide_create(self, sifted: Sifted, people: NewPeople, known: Catalogues, claim: Claim | None) -> Reply:
+        organization = self.actor.organization
+        draft = new_draft(organization, known)
+        apply(draft, sifted.values, organization, known)
+        kind = known.types.get(str(draft.now("type")), {})
+        draft.after.setdefault("status", kind.get("default_status", "active"))
+        check_type_and_status(draft, sifted.values, known)
+        people.prepare(draft, organization)
+        await check_references(self.scope, draft, sifted.values, people)
+        if not people.has_reach and not (draft.now("emails") or draft.now("phones")):
+            draft.fault("contact_method_required", "Send an e-mail address or a phone number.", "/emails")
+        sifted.faults += draft.faults
+        raise_faults(sifted)
+        derive(draft, organization, contact_reach=people.has_reach, primary=people.primary_link_id)
+        return await self._insert(draft, people, sifted, claim)
+
+    async def _insert(self, draft: Draft, people: NewPeople, sifted: Sifted, claim: Claim | None) -> Reply:
+        try:
+            return await self._insert_once(draft, people, "", claim)
+        except UniqueClash as clash:
+            blocked = await self._blocked(clash, draft, people)
+            if blocked.kind == "name" and sifted.options.get("allow_duplicate"):
+                return await self._insert_or_refuse(draft, people, str(draft.client_id), claim)
+            if blocked.kind == "emails" and sifted.options.get("on_inactive") == "create":
+                return await self._insert_taking_over(blocked, draft, people, claim)
+            raise blocked.refusal from None
+
+    async def _insert_or_refuse(self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None) -> Reply:
+        try:
+            return await self._insert_once(draft, people, slot, claim)
+        except UniqueClash as clash:
+            raise (await self._blocked(clash, draft, people)).refusal from None
+
+    async def _insert_taking_over(self, blocked: Blocked, draft: Draft, people: NewPeople, claim: Claim | None) -> Reply:
+        """The address leaves the inactive holder in the same transaction."""
+        visible = self.lifecycles()
+        hidden = any(holder["lifecycle"] not in visible for holder in blocked.holders)
+        if blocked.refusal.code != "email_in_use_inactive" or hidden:
+            raise blocked.refusal
+        async with self.locked():
+            for holder_id in {holder["id"] for holder in blocked.holders}:
+                await self._release_emails(holder_id, set(draft.email_keys))
+            return await self._insert_or_refuse(draft, people, "", claim)
+
+    async def _release_emails(self, client_id: UUID, keys: set[str]) -> None:
+        present = await self.load(client_id)
+        before = present.document["emails"]
+        left = [e["address"] for e in before if parse_email(e["address"]).key not in keys]
+        kept = settle_emails(left, before, "/emails")
+        rows = email_rows(kept, self.parent, client_id)
+        diff = {"emails": (before, kept.items)}
+        await self.update(present, {}, diff, "email_released", replaced={EMAILS: rows})
+
+    async def _insert_once(self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None) -> Reply:
+        row = finish_row(draft) | {
+            "id": str(draft.client_id),
+            "version": 1,
+            "lifecycle": "live",
+            "identity_digest": identity_of(draft).hex(),
+            "identity_slot": slot,
+            "primary_link_id": people.primary_link_id,
+        }
+        diff: Diff = draft.diff() | people.diff()
+        entries = [*people.entries(self.scope), self.entry(draft.client_id, 1, "created", diff)]
+        write = Write(
+            "insert",
+            draft.client_id,
+            row,
+            entries,
+            replaced={t: draft.replaced.get(t, []) for t in CHILDREN} | {LINKS: people.links},
+            added=people.rows,
+            ensured=tag_entries(draft.replaced.get(TAGS, [])),
+            numbers=1,
+        )
+        found = await write_one(self.scope, CLIENT_SHAPE, write, self.parent, claim)
+        if found["body"] is None:
+            raise StaleActor
+        self.scope.verified = True
+        return one(found["body"], status=201, location=f"{self.path}/{draft.client_id}")
+
+    async def _blocked(self, clash: UniqueClash, draft: Draft, people: NewPeople) -> Blocked:
+        if clash.constraint == IDEMPOTENCY_KEY:
+            raise clash
+        refs = draft.after.get("external_refs") or []
+        facts = {
+            "id": draft.client_id,
+            "digest": identity_of(draft),
+            "email_keys": draft.email_keys,
+            "contact_email_keys": people.email_keys,
+            "registration_key": draft.row.get("registration_key"),
+            "ref_keys": [f"{ref['source']}:{ref['id']}" for ref in refs],
+        }
+        return await explain_clash(self.scope, clash, facts)
+
+    # ------------------------------------------------------------------ patch
+
+    async def patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None, *, dry_run: bool = False) -> Reply:
+        """Merge the sent fields (RFC 7396).
+
+        Raises:
+            Refusal: 404; 403 verb, then fields; 412; 409 not live; 422; 409 in use; nothing is
+                changed by any of them.
+        """
+        run = partial(self._patch, client_id, incoming, if_match)
+        if dry_run:
+            async with self.scope.db.rehearsal(self.actor.organization_id):
+                return await run()
+        return await self.settled(run)
+
+    async def _patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
+        """One try on the row as it stands; a patch that changes nothing leaves no trace."""
+        present = await self.load(client_id, with_seen=if_match is not None)
+        require_some(self.scope, Client, "update")
+        known = await known_entries(self.scope.db, self.actor.organization)
+        options = tuple(Client.patch_options)
+        sifted = sift(self.scope, Client, incoming, When.LATER, current=present.document, options=options)
+        require_fields(self.scope, Client, sifted, "update")
+        require_options(self.scope, sifted)
+        require_current(if_match, present.seen, incoming.raw)
+        self.require_live(present)
+        draft = Draft(client_id, present.document)
+        apply(draft, sifted.values, self.actor.organization, known)
+        check_type_and_status(draft, sifted.values, known)
+        await check_references(self.scope, draft, sifted.values, None)
+        sifted.faults += draft.faults
+        raise_faults(sifted)
+        reach = present.found["contact_reach"] == "true"
+        derive(draft, self.actor.organization, contact_reach=reach, primary=present.row["primary_link_id"])
+        if not draft.diff():
+            return await self.get(client_id, ())
+        return await self._apply(draft, present, sifted)
+
+    async def _apply(self, draft: Draft, present: Present, sifted: Sifted) -> Reply:
+        diff, row = draft.diff(), finish_row(draft)
+        digest = identity_of(draft).hex()
+        moved = digest != str(present.row["identity_digest"]).removeprefix("\\x")
+        if moved:
+            row |= {"identity_digest": digest, "identity_slot": ""}
+        replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
+        tags = tag_entries(replaced.get(TAGS, []))
+
+        async def apply_now() -> Reply:
+            return await self.update(present, row, diff, "updated", replaced=replaced, ensured=tags)
+
+        try:
+            return await (self._moving_identity(present, apply_now) if moved else apply_now())
+        except UniqueClash as clash:
+            blocked = await self._blocked(clash, draft, NewPeople())
+            if blocked.kind == "name" and sifted.options.get("allow_duplicate"):
+                row["identity_slot"] = str(draft.client_id)
+                return await self._moving_identity(present, apply_now)
+            raise blocked.refusal from None
+
+    async def _moving_identity(self, present: Present, apply_now: Any) -> Reply:
+        """When a name is given up, an allowed duplicate of it takes its place in the constraint."""
+        async with self.locked():
+            reply: Reply = await apply_now()
+            await promote_identity(self.scope.db, self.actor.organization_id, present.row)
+            return reply
+
+    # -------------------------------------------------------------- lifecycle
+
+    async def archive(self, client_id: UUID, if_match: str | None) -> Reply:
+        return await self.move(client_id, "archive", "archived", "archived", ("live",), if_match)
+
+    async def restore(self, client_id: UUID, if_match: str | None) -> Reply:
+        """Back to live: from archived, or (who reads them) from deleted."""
+        return await self.move(client_id, "restore", "restored", "live", ("archived", "deleted"), if_match)
+
+    async def delete(self, client_id: UUID, if_match: str | None) -> None:
+        await self.move(client_id, "delete", "deleted", "deleted", ("live", "archived"), if_match)
+

@@ -1,0 +1,188 @@
+"""How contacts are read from and written to their tables. All SQL of the slice is here."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
+
+from crm_api.contacts.schemas import Contact
+from crm_api.core.access import Rights
+from crm_api.core.db import Statement
+from crm_api.core.formats.names import name_key
+from crm_api.kit.guard import ORG
+from crm_api.kit.projection import Shape, Sources, children, json_list
+from crm_api.kit.reading import Listing, compare
+from crm_api.kit.scope import Scope
+from crm_api.models import (
+    ClientContactRow,
+    ClientRow,
+    ContactEmailRow,
+    ContactPhoneRow,
+    ContactRow,
+    MembershipRow,
+)
+
+CONTACTS = ContactRow.__table__
+EMAILS = ContactEmailRow.__table__
+PHONES = ContactPhoneRow.__table__
+LINKS = ClientContactRow.__table__
+CLIENTS = ClientRow.__table__
+MEMBERSHIPS = MembershipRow.__table__
+
+EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
+PHONE_COLUMNS = (
+    "id", "e164", "national", "international", "country", "type", "label", "extension",
+    "is_primary", "reachability", "verified_at",
+)  # fmt: skip
+
+
+def _links(sources: Sources, _: Rights) -> ColumnElement[Any]:
+    """The clients of the person, in the lifecycles that everybody with `reach` may see."""
+    main = sources.main
+    inner = (
+        select(
+            LINKS.c.id,
+            LINKS.c.client_id,
+            LINKS.c.roles,
+            LINKS.c.function,
+            LINKS.c.job_title,
+            LINKS.c.from_on,
+            LINKS.c.to_on,
+        )
+        .where(
+            LINKS.c.organization_id == ORG,
+            LINKS.c.contact_id == main.c.id,
+            CLIENTS.c.organization_id == ORG,
+            CLIENTS.c.id == LINKS.c.client_id,
+            CLIENTS.c.lifecycle.in_(["live", "archived"]),
+        )
+        .correlate(main)
+        .order_by(LINKS.c.id)
+    )
+    return json_list(inner, "cl")
+
+
+CONTACT_SHAPE = Shape(
+    resource=Contact,
+    table=CONTACTS,
+    expressions={
+        "links": _links,
+        "emails": lambda s, _: json_list(children(s, EMAILS, "contact_id", EMAIL_COLUMNS), "ce"),
+        "phones": lambda s, _: json_list(children(s, PHONES, "contact_id", PHONE_COLUMNS), "cp"),
+    },
+)
+
+
+def _child_filter(table: Any, column: str) -> Any:
+    """The contact has a child row whose column compares so."""
+
+    def condition(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+        n, many = at
+        hit = exists(
+            select(literal(1)).where(
+                table.c.organization_id == ORG,
+                table.c.contact_id == main.c.id,
+                compare(table.c[column], "eq" if op == "ne" else op, n, many=many),
+            )
+        )
+        return ~hit if op == "ne" else hit
+
+    return condition
+
+
+CONTACT_LISTING = Listing(
+    shape=CONTACT_SHAPE,
+    filters={
+        "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
+        "emails": _child_filter(EMAILS, "key"),
+        "phones": _child_filter(PHONES, "e164"),
+    },
+    sorts={"name": lambda main, _: main.c.name_key},
+)
+
+
+def bind_filter(field: str, op: str, value: Any) -> Any:  # noqa: ARG001  # the kit's signature
+    """A filter's value as its column holds it."""
+    match field:
+        case "name":
+            return name_key(value)[:200]
+        case "emails":
+            return value.strip().lower()
+        case "phones":
+            return "".join(c for c in value if c.isdigit() or c == "+")
+    return value
+
+
+_ids = bindparam("ids", type_=ARRAY(Uuid()))
+LIVE_CONTACTS = Statement(
+    select(CONTACTS.c.id).where(
+        CONTACTS.c.organization_id == ORG,
+        CONTACTS.c.id == func.any(_ids),
+        CONTACTS.c.lifecycle == "live",
+    )
+)
+ACTIVE_USERS = Statement(
+    select(MEMBERSHIPS.c.id).where(
+        MEMBERSHIPS.c.organization_id == ORG,
+        MEMBERSHIPS.c.id == func.any(_ids),
+        MEMBERSHIPS.c.is_active,
+    )
+)
+BLOCKED_BY_EMAIL = Statement(
+    select(CONTACTS.c.id, CONTACTS.c.name, CONTACTS.c.lifecycle, EMAILS.c.key)
+    .where(
+        CONTACTS.c.organization_id == ORG,
+        EMAILS.c.organization_id == ORG,
+        EMAILS.c.contact_id == CONTACTS.c.id,
+        EMAILS.c.key == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        CONTACTS.c.id != bindparam("id", type_=Uuid()),
+    )
+    .order_by(CONTACTS.c.id)
+    .limit(20)
+)
+
+_LIVE_LINKS = Statement(
+    select(func.count()).select_from(
+        select(literal(1).label("one"))
+        .where(
+            LINKS.c.organization_id == ORG,
+            LINKS.c.contact_id == bindparam("id", type_=Uuid()),
+            LINKS.c.to_on.is_(None),
+            CLIENTS.c.organization_id == ORG,
+            CLIENTS.c.id == LINKS.c.client_id,
+            CLIENTS.c.lifecycle.in_(["live", "archived"]),
+        )
+        .subquery("l")
+    )
+)
+
+
+async def live_links(scope: Scope, contact_id: UUID) -> int:
+    """How many clients the person serves now."""
+    values = {"org": scope.actor.organization_id, "id": contact_id}
+    row = await scope.db.fetchrow(scope.actor.organization_id, _LIVE_LINKS, values)
+    return int(row[0])
+
+
+_start = (
+    select(CONTACTS.c.id, CONTACTS.c.reports_to_id)
+    .where(CONTACTS.c.organization_id == ORG, CONTACTS.c.id == bindparam("start", type_=Uuid()))
+    .cte("chain", recursive=True)
+)
+_above = CONTACTS.alias("above")
+_chain = _start.union(
+    select(_above.c.id, _above.c.reports_to_id).where(
+        _above.c.organization_id == ORG, _above.c.id == _start.c.reports_to_id
+    )
+)
+_LEADS_TO = Statement(
+    select(func.count()).select_from(_chain).where(_chain.c.id == bindparam("goal", type_=Uuid()))
+)
+
+
+async def leads_to(scope: Scope, start: UUID, goal: UUID) -> bool:
+    """Whether the goal is somewhere above the start in the line of reporting."""
+    values = {"org": scope.actor.organization_id, "start": start, "goal": goal}
+    row = await scope.db.fetchrow(scope.actor.organization_id, _LEADS_TO, values)
+    return bool(row[0])

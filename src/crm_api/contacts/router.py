@@ -1,0 +1,113 @@
+"""The routes of contacts: the table of contents of this slice."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from crm_api.contacts.schemas import Contact
+from crm_api.contacts.service import ContactService
+from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.jsonbody import Incoming
+from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.routing import (
+    DryRun,
+    HistoryQuery,
+    IdempotencyKey,
+    IfMatch,
+    IfNoneMatch,
+    Items,
+    ListQuery,
+    OneQuery,
+    PathId,
+    answers,
+    as_json,
+    as_list,
+    as_one,
+    claim,
+)
+
+router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
+Idempotent = Depends(IdempotencyKey)
+Declared = Depends(declared_query)
+
+
+@router.get("", responses=answers(200, Page[Contact], "One page of contacts."))
+async def list_contacts(
+    scope: CurrentScope,
+    request: Request,
+    items: Annotated[Items, Depends(ListQuery(Contact))],
+) -> Response:
+    """List persons: filtered, sorted, page by page."""
+    return as_list(await ContactService(scope).list(items), request)
+
+
+@router.post(
+    "",
+    status_code=201,
+    dependencies=[Idempotent, Declared],
+    responses=answers(201, Contact, "The new contact."),
+)
+async def create_contact(
+    scope: CurrentScope,
+    request: Request,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Contact]))],
+    dry_run: DryRun = False,
+) -> Response:
+    """Create a person; link the person to a client at the client."""
+    key = await claim(scope, request)
+    return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
+
+
+@router.get("/{contact_id}", responses=answers(200, Contact, "The contact."))
+async def get_contact(
+    scope: CurrentScope,
+    contact_id: PathId,
+    items: Annotated[Items, Depends(OneQuery(Contact, ()))],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read one person, as far as your role may see it."""
+    return as_one(await ContactService(scope).get(contact_id, items), if_none_match)
+
+
+@router.patch(
+    "/{contact_id}",
+    dependencies=[Declared],
+    responses=answers(200, Contact, "The contact after the change."),
+)
+async def patch_contact(
+    scope: CurrentScope,
+    contact_id: PathId,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Contact]))],
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
+    return as_one(await ContactService(scope).patch(contact_id, body, if_match, dry_run=dry_run))
+
+
+@router.delete(
+    "/{contact_id}", status_code=204, dependencies=[Declared], responses=answers(204, None, "Deleted.")
+)
+async def delete_contact(scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None) -> Response:
+    """Delete a person softly; refused while the person serves a client."""
+    await ContactService(scope).delete(contact_id, if_match)
+    return Response(status_code=204)
+
+
+@router.post(
+    "/{contact_id}/restore", dependencies=[Declared], responses=answers(200, Contact, "The contact.")
+)
+async def restore_contact(scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None) -> Response:
+    """Bring a deleted person back."""
+    return as_one(await ContactService(scope).restore(contact_id, if_match))
+
+
+@router.get("/{contact_id}/history", responses=answers(200, HistoryPage, "Changes, newest first."))
+async def get_contact_history(
+    scope: CurrentScope,
+    contact_id: PathId,
+    items: Annotated[Items, Depends(HistoryQuery())],
+) -> Response:
+    """Who changed what and when, as far as your role may see it."""
+    return as_json(await ContactService(scope).history(contact_id, items))

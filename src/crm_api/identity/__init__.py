@@ -1,0 +1,1 @@
+"""People and credentials: sign-in, sessions, users, roles, API keys, organizations."""

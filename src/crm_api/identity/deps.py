@@ -1,0 +1,79 @@
+"""The way from a request's credential to its scope, and the second look when it went stale."""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request, Response
+from fastapi.routing import APIRoute
+
+from crm_api.core.access import RequestContext, StaleActor
+from crm_api.core.errors import Refusal
+from crm_api.identity.resolver import Resolver
+from crm_api.kit.scope import Scope
+
+
+async def get_scope(request: Request) -> Scope:
+    """The scope of this request; one for all dependencies, rebuilt after a stale principal."""
+    known: Scope | None = getattr(request.state, "scope", None)
+    if known is not None:
+        return known
+    resolver: Resolver = request.app.state.resolver
+    actor, verified = await resolver.actor_of(request.headers.get("authorization"))
+    scope = Scope(
+        db=request.app.state.db,
+        actor=actor,
+        context=RequestContext(
+            request_id=request.state.request_id,
+            address=request.client.host if request.client else None,
+            user_agent=(request.headers.get("user-agent") or "")[:200] or None,
+        ),
+        sealer=request.app.state.sealer,
+        verified=verified,
+        explain=request.query_params.get("explain") == "permission",
+    )
+    request.state.scope = scope
+    request.state.organization_id = actor.organization_id
+    request.state.actor_id = actor.id
+    return scope
+
+
+CurrentScope = Annotated[Scope, Depends(get_scope)]
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class GuardedRoute(APIRoute):
+    """A route that decides again when the principal went stale while it was deciding.
+
+    A refusal reached without any statement is held until the guard has confirmed the principal:
+    401 comes before every other refusal.
+    """
+
+    def get_route_handler(self) -> Any:
+        handle = super().get_route_handler()
+
+        async def guarded(request: Request) -> Response:
+            try:
+                return await _decided(handle, request)
+            except StaleActor:
+                await _resolve_anew(request)
+                return await _decided(handle, request)
+
+        return guarded
+
+
+async def _decided(handle: Handler, request: Request) -> Response:
+    try:
+        return await handle(request)
+    except Refusal as refusal:
+        scope: Scope | None = getattr(request.state, "scope", None)
+        if scope is not None and refusal.status != 503:
+            await scope.verify()
+        raise
+
+
+async def _resolve_anew(request: Request) -> None:
+    """Forget what was cached; the next look either finds the live rights or answers 401."""
+    scope: Scope = request.state.scope
+    request.app.state.resolver.forget(scope.actor)
+    request.state.scope = None

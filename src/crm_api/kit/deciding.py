@@ -1,0 +1,201 @@
+"""What a sent body comes to for this caller: accepted, echoed, forbidden, or faulty; names only.
+
+The order of refusals is fixed: not found, forbidden (verb, then fields), stale version, state,
+content. Content faults found while parsing are held here until the earlier questions are answered.
+"""
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Annotated, Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from crm_api.core.errors import Fault, Refusal, refuse_all
+from crm_api.core.faults import faults_of
+from crm_api.core.jsonbody import Incoming
+from crm_api.kit.fields import Field, Resource, Rule, Write, mask_of
+from crm_api.kit.projection import etag_of
+from crm_api.kit.schemas import body_model
+from crm_api.kit.scope import Scope
+
+_MISSING = object()
+
+
+@dataclass(slots=True)
+class Sifted:
+    """The outcome, field by field. `values` are validated; a merged object is whole."""
+
+    values: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    forbidden: list[str] = field(default_factory=list)
+    faults: list[Fault] = field(default_factory=list)
+
+    def fault(self, code: str, detail: str, pointer: str) -> None:
+        self.faults.append(Fault(code, detail, pointer=pointer))
+
+
+def sift(
+    scope: Scope,
+    cls: type[Resource],
+    incoming: Incoming[Any],
+    when: Write,
+    *,
+    current: Mapping[str, Any] | None = None,
+    free_defaults: Mapping[str, Any] | None = None,
+    options: Collection[str] = (),
+) -> Sifted:
+    """Sort what was sent; nothing is raised here.
+
+    Args:
+        current: the present document, unmasked; an unwritable but readable field may echo it.
+        free_defaults: values that a create sets by itself; who may not set the field may send it.
+        options: names that the body takes besides fields.
+    """
+    found = Sifted()
+    mask = mask_of(cls, scope.actor.rights)
+    writable = mask.create if when is Write.ON_CREATE else mask.update
+    handled: set[str] = set()
+    for name, value in incoming.raw.items():
+        declared = cls.fields.get(name)
+        if name in options:
+            found.options[name] = value
+        elif declared is None:
+            continue
+        elif name in writable and declared.rule.write & when:
+            if when is Write.LATER and declared.rule.merges and isinstance(value, dict):
+                handled.add(name)
+                _merge(found, cls, name, value, (current or {}).get(name))
+        else:
+            handled.add(name)
+            echoed = name in mask.read and current is not None and same(current.get(name), value)
+            free = free_defaults is not None and name in mask.read and same(free_defaults.get(name, _MISSING), value)
+            if echoed or free:
+                continue
+            if not declared.rule.write & when:
+                found.fault("read_only_field", "This is set by the system; leave it out.", f"/{name}")
+            else:
+                found.forbidden.append(name)
+    left = [fault for fault in incoming.faults if _top(fault) not in handled]
+    found.faults += left
+    plain = [n for n in incoming.raw if n in writable and n not in handled and n in cls.fields]
+    if plain and not left:
+        value = incoming.value
+        if value is None:
+            # What was faulty is handled otherwise; read the rest by itself.
+            model = body_model(cls, when)
+            value = model.model_validate_json(json.dumps({n: incoming.raw[n] for n in plain}))
+        for name in plain:
+            found.values[name] = _cleared(cls.fields[name], getattr(value, name))
+    return found
+
+
+def _top(fault: Fault) -> str:
+    return (fault.pointer or "").removeprefix("/").partition("/")[0]
+
+
+def _cleared(declared: Field, value: Any) -> Any:
+    return declared.default if value is None and not declared.info.is_required() else value
+
+
+def same(present: Any, sent: Any) -> bool:
+    """Whether two JSON values are equal, whatever the order of keys."""
+    return present is not _MISSING and json.dumps(present, sort_keys=True, default=str) == json.dumps(sent, sort_keys=True)
+
+
+def merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge_patch(merged.get(key), value)
+    return merged
+
+
+@lru_cache(maxsize=256)
+def _adapter(cls: type[Resource], name: str) -> TypeAdapter[Any]:
+    info = cls.fields[name].info
+    # A length bound that was declared beside the type belongs to the value too.
+    bounds = [m for m in info.metadata if not isinstance(m, Rule)]
+    kind = info.annotation
+    return TypeAdapter(Annotated[kind, *bounds] if bounds else kind)  # type: ignore[valid-type]  # built at run time
+
+
+def _merge(found: Sifted, cls: type[Resource], name: str, sent: Any, present: Any) -> None:
+    whole = merge_patch(present, sent)
+    try:
+        found.values[name] = _adapter(cls, name).validate_json(json.dumps(whole), strict=True)
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+        for fault in faults_of(details, whole):
+            found.fault(fault.code, fault.detail, f"/{name}{fault.pointer or ''}")
+
+
+def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: str) -> None:
+    """403 naming every field that was sent and that the caller may not write."""
+    if not sifted.forbidden:
+        return
+    faults = tuple(Fault("field_not_writable", _why(scope, cls, name, action), pointer=f"/{name}") for name in sifted.forbidden)
+    members: dict[str, Any] = {}
+    if scope.explain:
+        members["explanation"] = [
+            {
+                "field": name,
+                "group": cls.fields[name].rule.group,
+                "needs": f"{cls.resource}.{cls.fields[name].rule.group}:{action}",
+                "role": scope.actor.role,
+            }
+            for name in sifted.forbidden
+        ]
+    names = ", ".join(sifted.forbidden)
+    raise Refusal("field_not_writable", f"Your role may not {action}: {names}.", faults, members=members)
+
+
+def _why(scope: Scope, cls: type[Resource], name: str, action: str) -> str:
+    if not scope.explain:
+        return "Your role may not write this field."
+    return f"Role {scope.actor.role!r} has no `{action}` on group `{cls.fields[name].rule.group}`."
+
+
+def require_some(scope: Scope, cls: type[Resource], action: str) -> None:
+    """403 for who may write no field at all: the verb comes before the fields."""
+    mask = mask_of(cls, scope.actor.rights)
+    if mask.create if action == "create" else mask.update:
+        return
+    scope_name = f"{cls.resource}.*:{action}"
+    detail = f"Your role {scope.actor.role!r} may not {action} {cls.resource}."
+    members = {"explanation": [{"scope": scope_name, "role": scope.actor.role}]} if scope.explain else {}
+    raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{scope_name}`."),), members=members)
+
+
+def require_current(if_match: str | None, seen: str, sent: Collection[str]) -> None:
+    """412 unless the caller's representation is the one that it decided on.
+
+    Args:
+        seen: the caller's present representation; the values of sent, readable fields are told.
+    """
+    if if_match is None or if_match.strip() == "*":
+        return
+    etag = etag_of(seen)
+    if etag in [part.strip() for part in if_match.split(",")]:
+        return
+    document = json.loads(seen)
+    current = {name: document[name] for name in sent if name in document}
+    raise Refusal(
+        "version_conflict",
+        "The record changed since you read it.",
+        (Fault("version_conflict", "This is not the current ETag.", header="If-Match"),),
+        headers={"ETag": etag},
+        members={"current_etag": etag, "current": current},
+    )
+
+
+def raise_faults(sifted: Sifted) -> None:
+    """422 with every fault at once."""
+    if sifted.faults:
+        raise refuse_all(sifted.faults)

@@ -1,0 +1,226 @@
+"""The declaration of a resource: each field once, with its group; each group once, with its roles.
+
+Masks, create and patch bodies, filters, sorts, projections, history redaction, the OpenAPI
+`x-access` and the printed matrix all derive from what is declared here. Deny by default: a field
+without a rule does not import, and a group that no role is granted is invisible.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum, Flag, auto
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
+
+from crm_api.core.access import ROLES, Rights
+
+
+class Write(Flag):
+    """When a field may be set, by those who may set it at all."""
+
+    NEVER = 0
+    ON_CREATE = auto()
+    LATER = auto()
+    ALWAYS = ON_CREATE | LATER
+
+
+class Op(Flag):
+    """What a list may ask of a field."""
+
+    NONE = 0
+    EQ = auto()
+    RANGE = auto()
+    TEXT = auto()
+    NULL = auto()
+
+
+class DataClass(Enum):
+    """How sensitive a value is; privacy tools work from this."""
+
+    PUBLIC = "public"
+    PERSONAL = "personal"
+    FINANCIAL = "financial"
+    SECRET = "secret"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """What the product knows of one field besides its type."""
+
+    group: str
+    write: Write = Write.ALWAYS
+    filter: Op = Op.NONE
+    sort: bool = False
+    accepts: Any = None
+    """The type that is taken in, where it differs from the one that is answered."""
+    merges: bool = False
+    """A PATCH merges into the present object (RFC 7396) instead of replacing it."""
+    needs: tuple[str, str] | None = None
+    """A second (resource, group) that the reader must read: the value speaks of that one too."""
+    defaulted: bool = False
+    """The system sets it when a create does not: always there, never required, never null."""
+    data_class: DataClass = DataClass.PUBLIC
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One declared field: its name, rule, and type."""
+
+    name: str
+    rule: Rule
+    info: FieldInfo
+
+    @property
+    def nullable(self) -> bool:
+        return not self.info.is_required() and self.info.default is None
+
+    @property
+    def required(self) -> bool:
+        """Whether a create must carry it."""
+        return self.info.is_required() and not self.rule.defaulted
+
+    @property
+    def default(self) -> Any:
+        """The value that null and absence stand for, where there is one."""
+        return self.info.get_default(call_default_factory=True)
+
+    @property
+    def accepted_type(self) -> Any:
+        return self.rule.accepts if self.rule.accepts is not None else self.info.annotation
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """Which fields of one resource a set of rights reads, creates and updates, in declared order."""
+
+    read: tuple[str, ...]
+    create: frozenset[str]
+    update: frozenset[str]
+
+
+class Resource(BaseModel):
+    """A resource on the wire. Order here = JSON order = CSV order = matrix order."""
+
+    model_config = ConfigDict(extra="forbid", populate_by_name=False)
+
+    resource: ClassVar[str] = ""
+    """Its name in scopes and paths, plural."""
+    singular: ClassVar[str] = ""
+    """Its name in the change log."""
+    grants: ClassVar[Mapping[str, str]] = {}
+    """Group → what admin, manager, front_desk, presenter may: of `r`, `c`, `u`, `own`, or `-`."""
+    verbs: ClassVar[Mapping[str, str]] = {}
+    """Resource verb → initials (A M F P) of the roles that hold it."""
+    fields: ClassVar[Mapping[str, Field]] = {}
+
+    @classmethod
+    def __pydantic_init_subclass__(cls, **kwargs: Any) -> None:
+        super().__pydantic_init_subclass__(**kwargs)
+        if not cls.resource:
+            return
+        cls.fields = {name: _declared(cls, name, info) for name, info in cls.model_fields.items()}
+        _refuse_unreachable(cls)
+        RESOURCES[cls.resource] = cls
+
+
+RESOURCES: dict[str, type[Resource]] = {}
+"""Every declared resource by name: what the matrix, the roles and the document walk over."""
+
+
+def _declared(cls: type[Resource], name: str, info: FieldInfo) -> Field:
+    rules = [item for item in info.metadata if isinstance(item, Rule)]
+    if len(rules) != 1:
+        raise TypeError(f"{cls.__name__}.{name} needs exactly one Rule")
+    if rules[0].group not in cls.grants:
+        raise TypeError(f"{cls.__name__}.{name}: no grants for group {rules[0].group!r}")
+    return Field(name, rules[0], info)
+
+
+def _refuse_unreachable(cls: type[Resource]) -> None:
+    """A required field that a creating role cannot set would make its every create fail."""
+    roles = {name: Rights((frozenset(scopes),)) for name, scopes in _grant_scopes(cls).items()}
+    for role, rights in roles.items():
+        mask = mask_of(cls, rights)
+        if not mask.create:
+            continue
+        for field in cls.fields.values():
+            required = field.required and field.rule.write & Write.ON_CREATE
+            if required and field.name not in mask.create:
+                raise TypeError(f"{cls.__name__}.{field.name} is required, {role} cannot set it")
+
+
+ACTIONS = {"r": "read", "c": "create", "u": "update"}
+
+
+def granted_actions(cell: str) -> list[str]:
+    """The actions that one cell of a grants row stands for."""
+    if cell == "own":
+        return ["read_own"]
+    return [ACTIONS[letter] for letter in cell if letter in ACTIONS]
+
+
+def _grant_scopes(cls: type[Resource]) -> dict[str, list[str]]:
+    scopes: dict[str, list[str]] = {role: [] for role in ROLES}
+    for group, row in cls.grants.items():
+        cells = row.split()
+        if len(cells) != len(ROLES):
+            raise TypeError(f"{cls.__name__}.{group}: one cell for each of {', '.join(ROLES)}")
+        for role, cell in zip(ROLES, cells, strict=True):
+            scopes[role] += [f"{cls.resource}.{group}:{action}" for action in granted_actions(cell)]
+    for verb, initials in cls.verbs.items():
+        for role in ROLES:
+            if role[0].upper() in initials:
+                scopes[role].append(f"{cls.resource}:{verb}")
+    return scopes
+
+
+def builtin_scopes(role: str) -> frozenset[str]:
+    """The scopes of a built-in role: the sum of what every resource grants it."""
+    return frozenset(
+        scope for cls in RESOURCES.values() for scope in _grant_scopes(cls).get(role, ())
+    )
+
+
+def all_scopes() -> frozenset[str]:
+    """Every scope that means something here; a role or key may hold no other, wildcards apart."""
+    found = {
+        f"{cls.resource}.{group}:{action}"
+        for cls in RESOURCES.values()
+        for group in cls.grants
+        for action in ("read", "create", "update", "read_own")
+    }
+    found |= {f"{cls.resource}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
+    return frozenset(found)
+
+
+def mask_of(cls: type[Resource], rights: Rights) -> Mask:
+    """The field mask of these rights, worked out once for each set of rights."""
+    known: Mask | None = rights.memo.get(cls)
+    if known is not None:
+        return known
+
+    def may(field: Field, action: str) -> bool:
+        return rights.can(cls.resource, action, field.rule.group)
+
+    def reads(field: Field) -> bool:
+        needs = field.rule.needs
+        return may(field, "read") and (needs is None or rights.can(needs[0], "read", needs[1]))
+
+    found = Mask(
+        read=tuple(f.name for f in cls.fields.values() if reads(f)),
+        create=frozenset(
+            f.name
+            for f in cls.fields.values()
+            if f.rule.write & Write.ON_CREATE and may(f, "create")
+        ),
+        update=frozenset(
+            f.name for f in cls.fields.values() if f.rule.write & Write.LATER and may(f, "update")
+        ),
+    )
+    rights.memo[cls] = found
+    return found
+
+
+def group_fields(cls: type[Resource], groups: Sequence[str]) -> list[str]:
+    return [f.name for f in cls.fields.values() if f.rule.group in groups]

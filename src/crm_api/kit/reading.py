@@ -1,0 +1,305 @@
+"""Reads as one statement each: the guard, the mask, the rows; compiled once for each shape."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    ColumnElement,
+    Date,
+    DateTime,
+    Integer,
+    Select,
+    Text,
+    Uuid,
+    bindparam,
+    case,
+    cast,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
+
+from crm_api.core.access import Rights
+from crm_api.core.db import Statement
+from crm_api.kit.fields import mask_of
+from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
+from crm_api.kit.projection import Shape, Sources, as_json
+from crm_api.kit.query import COUNT_CAP, ListQuery
+from crm_api.kit.scope import Scope
+
+Condition = Callable[[str, ColumnElement[Any], Any], ColumnElement[bool]]
+
+LIFECYCLES = bindparam("lifecycles", type_=ARRAY(Text()))
+
+
+@dataclass(frozen=True, eq=False)
+class Listing:
+    """What a list adds to a shape: how to filter and sort beyond the column of the same name."""
+
+    shape: Shape
+    filters: Mapping[str, Callable[[Any, str, Any], ColumnElement[bool]]]
+    """Field → (main rows, operator, value parameter(s)) → condition."""
+    sorts: Mapping[str, Callable[[Any, bool], ColumnElement[Any]]]
+    """Field → (main rows, descending) → the indexed sort expression, never null."""
+
+
+@dataclass(frozen=True, slots=True)
+class PageRows:
+    """One page as PostgreSQL built it: JSON texts joined by commas."""
+
+    data: str
+    last: tuple[str, UUID] | None
+    total: int | None
+
+
+@lru_cache(maxsize=1024)
+def _get(
+    shape: Shape,
+    rights: Rights,
+    kind: GuardKind,
+    names: tuple[str, ...],
+    expand: tuple[str, ...],
+) -> Statement:
+    def body(of: Sequence[str], expanded: Sequence[str]) -> ColumnElement[Any]:
+        inner = (
+            select(*shape.columns(Sources(shape.table), rights, of, expanded))
+            .select_from(shape.table)
+            .where(*_this_row(shape))
+        )
+        return as_json(inner).scalar_subquery()
+
+    default = mask_of(shape.resource, rights).read
+    columns = [guard(kind).label("ok"), body(names, expand).label("body")]
+    if names != default or expand:
+        # The ETag is of the full default representation, whatever was asked for.
+        columns.append(body(default, ()).label("full"))
+    return Statement(select(*columns))
+
+
+def _this_row(shape: Shape) -> list[ColumnElement[bool]]:
+    return [
+        shape.table.c.organization_id == ORG,
+        shape.table.c.id == bindparam("id", type_=Uuid()),
+        shape.table.c.lifecycle == func.any(LIFECYCLES),
+    ]
+
+
+async def get_one(
+    scope: Scope,
+    shape: Shape,
+    row_id: UUID,
+    lifecycles: Sequence[str],
+    names: tuple[str, ...] | None = None,
+    expand: tuple[str, ...] = (),
+) -> tuple[str, str] | None:
+    """(body, full body) of one row, masked by the caller's rights; None where there is no such row."""
+    actor = scope.actor
+    wanted = mask_of(shape.resource, actor.rights).read if names is None else names
+    statement = _get(shape, actor.rights, actor.kind, wanted, expand)
+    values = guard_values(actor) | {"id": row_id, "lifecycles": list(lifecycles)}
+    row = await scope.db.fetchrow(actor.organization_id, statement, values)
+    require_ok(row)
+    scope.verified = True
+    if row["body"] is None:
+        return None
+    body = row["body"]
+    return body, row["full"] if len(row) > 2 else body  # noqa: PLR2004  # ok, body, full
+
+
+@lru_cache(maxsize=256)
+def _load(shape: Shape, kind: GuardKind, aside: tuple[tuple[str, Any], ...], full: Rights, masked: Rights | None) -> Statement:
+    main = shape.table
+    names = tuple(shape.resource.fields)
+    document = as_json(
+        select(*shape.columns(Sources(main), full, names)).select_from(main).where(*_this_row(shape))
+    ).scalar_subquery()
+    row = select(func.to_json(literal_column(main.name))).select_from(main).where(*_this_row(shape))
+    columns = [
+        guard(kind).label("ok"),
+        document.label("document"),
+        cast(row.scalar_subquery(), Text).label("row"),
+        *(cast(build(), Text).label(name) for name, build in aside),
+    ]
+    if masked is not None:
+        seen = mask_of(shape.resource, masked).read
+        inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
+        columns.append(as_json(inner.where(*_this_row(shape))).scalar_subquery().label("seen"))
+    return Statement(select(*columns))
+
+
+async def load_one(
+    scope: Scope,
+    shape: Shape,
+    row_id: UUID,
+    full: Rights,
+    *,
+    aside: tuple[tuple[str, Any], ...] = (),
+    with_seen: bool = False,
+) -> Mapping[str, Any] | None:
+    """What a write decides on, in any lifecycle: the whole document, the raw row, extra look-ups.
+
+    Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
+    """
+    actor = scope.actor
+    statement = _load(shape, actor.kind, aside, full, actor.rights if with_seen else None)
+    every = ["live", "archived", "deleted", "merged", "erased"]
+    values = guard_values(actor) | {"id": row_id, "lifecycles": every}
+    row = await scope.db.fetchrow(actor.organization_id, statement, values)
+    require_ok(row)
+    scope.verified = True
+    return None if row["document"] is None else row
+
+
+_Shape = tuple[tuple[str, str, bool, bool], ...]
+
+
+@lru_cache(maxsize=1024)
+def _list(
+    listing: Listing,
+    rights: Rights,
+    kind: GuardKind,
+    filters: _Shape,
+    sort: str,
+    descending: bool,
+    paged: bool,
+    names: tuple[str, ...],
+    expand: tuple[str, ...],
+    count: str | None,
+) -> Statement:
+    shape, main = listing.shape, listing.shape.table
+    conditions = [
+        main.c.organization_id == ORG,
+        *(_condition(listing, main, n, one) for n, one in enumerate(filters)),
+    ]
+    make_sort = listing.sorts.get(sort)
+    key = make_sort(main, descending) if make_sort else main.c[sort]
+    position = tuple_(key, main.c.id)
+    page = select(*main.c, cast(key, Text).label("_key"), func.row_number().over(
+        order_by=[key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
+    ).label("_n")).where(*conditions)
+    if paged:
+        # A row comparison walks the index from here; written as OR it would be linear.
+        here = tuple_(cast(bindparam("after_key", type_=Text()), key.type), bindparam("after_id", type_=Uuid()))
+        page = page.where(position < here if descending else position > here)
+    order = [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
+    limit = bindparam("limit", type_=Integer())
+    rows = page.order_by(*order).limit(limit + 1).subquery("page")
+    document = as_json(
+        select(*shape.columns(Sources(rows), rights, names, expand)).correlate(rows)
+    ).correlate(rows).scalar_subquery()
+    wanted = rows.c._n <= limit  # noqa: SLF001  # a column's name
+    last = rows.c._n == limit  # noqa: SLF001
+    columns: list[ColumnElement[Any]] = [
+        func.string_agg(case((wanted, document)), aggregate_order_by(literal(","), rows.c._n)).label("data"),  # noqa: SLF001
+        func.max(case((last, rows.c._key))).label("last_key"),  # noqa: SLF001
+        func.max(case((last, cast(rows.c.id, Text)))).label("last_id"),
+        func.count().label("found"),
+        guard(kind).label("ok"),
+    ]
+    if count is not None:
+        counted = select(literal(1).label("one")).where(*conditions)
+        if count == "capped":
+            counted = counted.limit(COUNT_CAP)
+        columns.append(select(func.count()).select_from(counted.subquery("counted")).scalar_subquery().label("total"))
+    return Statement(select(*columns).select_from(rows))
+
+
+_TYPES: dict[str, Any] = {
+    "uuid": Uuid(),
+    "date": Date(),
+    "instant": DateTime(timezone=True),
+    "integer": BigInteger(),
+    "boolean": Boolean(),
+    "money": BigInteger(),
+    "text": Text(),
+}
+
+
+def _condition(listing: Listing, main: Any, n: int, one: tuple[str, str, bool, bool]) -> ColumnElement[bool]:
+    name, op, many, keyed = one
+    # Only custom filters read a typed value themselves; the column tells the type otherwise.
+    special = listing.filters.get(name)
+    if special is not None:
+        value = bindparam(f"f{n}", type_=ARRAY(Text()) if many else None)
+        if keyed:
+            return special((main, bindparam(f"p{n}", type_=Text())), op, (n, many))
+        return special(main, op, (n, many))
+    return compare(main.c[name], op, n, many=many)
+
+
+def compare(column: ColumnElement[Any], op: str, n: int, *, many: bool) -> ColumnElement[bool]:
+    """One condition on one column; its value is the parameter `f<n>`."""
+    kind = Text() if isinstance(column.type, Text) else column.type
+    if op == "is_null":
+        return column.is_(None) == bindparam(f"f{n}", type_=Boolean())
+    if many:
+        hit = column == func.any(bindparam(f"f{n}", type_=ARRAY(kind)))
+        return or_(~hit, column.is_(None)) if op == "ne" else hit
+    value = bindparam(f"f{n}", type_=kind)
+    match op:
+        case "eq":
+            return column == value
+        case "ne":
+            return column.is_distinct_from(value)
+        case "gt":
+            return column > value
+        case "gte":
+            return column >= value
+        case "lt":
+            return column < value
+        case "lte":
+            return column <= value
+        case "starts_with":
+            return func.starts_with(column, value)
+        case "contains":
+            # strpos has no wildcards, so `%` and `_` are literal.
+            return func.strpos(column, value) > 0
+    raise ValueError(op)
+
+
+async def list_rows(
+    scope: Scope,
+    listing: Listing,
+    query: ListQuery,
+    bind: Callable[[str, str, Any], Any],
+) -> PageRows:
+    """One page. `bind` turns a filter's value into what its column compares with."""
+    actor = scope.actor
+    statement = _list(
+        listing,
+        actor.rights,
+        actor.kind,
+        tuple(f.shape for f in query.filters),
+        query.sort,
+        query.descending,
+        query.after is not None,
+        query.names,
+        query.expand,
+        query.count,
+    )
+    values = guard_values(actor) | {"limit": query.limit}
+    for n, one in enumerate(query.filters):
+        bound = [bind(one.field, one.op, value) for value in one.values]
+        values[f"f{n}"] = bound if len(one.values) > 1 else bound[0]
+        if one.path is not None:
+            values[f"p{n}"] = one.path
+    if query.after is not None:
+        values["after_key"], values["after_id"] = query.after
+    row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)
+    require_ok(row)
+    scope.verified = True
+    more = row["found"] > query.limit
+    return PageRows(
+        data=row["data"] or "",
+        last=(row["last_key"], UUID(row["last_id"])) if more else None,
+        total=row["total"] if query.count else None,
+    )

@@ -1,0 +1,125 @@
+"""Bodies that derive from a declaration: what a create, a patch and a page look like."""
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
+from uuid import UUID
+
+from pydantic import MISSING, BaseModel, ConfigDict, Field, create_model
+
+from crm_api.kit.fields import Resource, Write
+
+R = TypeVar("R", bound=Resource)
+
+_STRICT = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class Page(BaseModel, Generic[R]):
+    """One page of a list."""
+
+    data: Annotated[list[R], Field(max_length=200)]
+    next_cursor: Annotated[str | None, Field(max_length=1024)]
+    has_more: bool
+    total: Annotated[int | None, Field(ge=0, le=2**53)] = None
+
+
+class Author(BaseModel):
+    """Who changed something."""
+
+    type: Annotated[Literal["user", "api_key", "system"], Field(description="What kind of principal.")]
+    id: Annotated[UUID, Field(description="Its id.")]
+    name: Annotated[str, Field(max_length=200, description="Its name.")]
+
+
+class FieldChange(BaseModel):
+    """One field, before and after."""
+
+    field: Annotated[str, Field(max_length=64, description="The field.")]
+    before: Annotated[Any, Field(description="Its value before, as the wire shows it.")] = None
+    after: Annotated[Any, Field(description="Its value after.")] = None
+
+
+class HistoryEntry(BaseModel):
+    """One change of a record, as far as you may see it."""
+
+    id: Annotated[UUID, Field(description="The id of the entry.")]
+    at: Annotated[datetime, Field(description="When it was committed.")]
+    actor: Annotated[Author, Field(description="Who did it.")]
+    action: Annotated[str, Field(max_length=64, description="What was done.")]
+    request_id: Annotated[str, Field(max_length=128, description="The request that did it.")]
+    changes: Annotated[list[FieldChange], Field(max_length=200, description="What changed.")]
+    address: Annotated[str | None, Field(max_length=64, description="From where.")] = None
+    user_agent: Annotated[str | None, Field(max_length=200, description="With what.")] = None
+
+
+class HistoryPage(BaseModel):
+    """One page of history, newest first."""
+
+    data: Annotated[list[HistoryEntry], Field(max_length=200)]
+    next_cursor: Annotated[str | None, Field(max_length=1024)]
+    has_more: bool
+
+
+_derived: dict[tuple[str, type[Resource]], type[BaseModel]] = {}
+
+
+def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
+    known = _derived.get((prefix, cls))
+    if known is not None:
+        return known
+    members: dict[str, Any] = {}
+    for field in cls.fields.values():
+        if not field.rule.write & when:
+            continue
+        kind = field.accepted_type
+        about = {"description": field.info.description, "examples": field.info.examples}
+        if when is Write.ON_CREATE and field.required:
+            members[field.name] = (kind, Field(**about))
+        else:
+            # Absent keeps; null clears a field that has something to fall back to.
+            clears = not field.info.is_required()
+            accepted = kind | None | MISSING if clears else kind | MISSING
+            members[field.name] = (accepted, Field(default=MISSING, **about))
+    for name, (kind, about) in getattr(cls, f"{prefix.lower()}_options", {}).items():
+        members[name] = (kind | MISSING, Field(default=MISSING, description=about))
+    model = create_model(
+        f"{prefix}{cls.__name__}",
+        __config__=_STRICT,
+        __doc__=_ABOUT[prefix].format(cls.__name__.lower()),
+        **members,
+    )
+    _derived[(prefix, cls)] = model
+    return model
+
+
+def body_model(cls: type[Resource], when: Write) -> type[BaseModel]:
+    """The create or patch body of a resource."""
+    return _derive("Create" if when is Write.ON_CREATE else "Patch", cls, when)
+
+
+_ABOUT = {
+    "Create": "What a new {} may carry; your role decides which of it.",
+    "Patch": "What may change of a {} (RFC 7396); your role decides which of it.",
+}
+
+
+if TYPE_CHECKING:
+
+    class Create(BaseModel, Generic[R]):
+        """The body of a create."""
+
+    class Patch(BaseModel, Generic[R]):
+        """The body of a patch."""
+
+else:
+
+    class Create:
+        """The body of a create, derived from the declaration at run time."""
+
+        def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
+            return _derive("Create", resource, Write.ON_CREATE)
+
+    class Patch:
+        """The body of a patch (RFC 7396), derived from the declaration at run time."""
+
+        def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
+            return _derive("Patch", resource, Write.LATER)

@@ -1,0 +1,241 @@
+"""What every record's service does alike: read, list, look back, decide on a row that stood still."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, ClassVar, TypeVar
+from uuid import UUID
+
+from sqlalchemy import Table
+
+from crm_api.core.access import Rights, StaleActor
+from crm_api.core.db import Serialization
+from crm_api.core.errors import Fault, Refusal
+from crm_api.kit.changes import Diff, Entry, lock_head, new_entry
+from crm_api.kit.deciding import require_current
+from crm_api.kit.fields import Resource, mask_of
+from crm_api.kit.history import read_history
+from crm_api.kit.idempotency import Stored
+from crm_api.kit.query import ListReader
+from crm_api.kit.reading import Listing, get_one, list_rows, load_one
+from crm_api.kit.replies import PageReply, Reply, one, page
+from crm_api.kit.scope import Scope
+from crm_api.kit.writing import Rows, Write, write_one
+
+FULL = Rights((frozenset({"*"}),))
+"""What a decision reads: everything; what is answered is masked by the caller's own rights."""
+OPTIMISTIC_TRIES = 3
+
+T = TypeVar("T")
+Items = Sequence[tuple[str, str]]
+
+
+class Present:
+    """A record as a decision finds it."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self.document: dict[str, Any] = json.loads(row["document"])
+        self.row: dict[str, Any] = json.loads(row["row"])
+        self.found = row
+        self.seen: str = row.get("seen") or ""
+        """The caller's own representation, where it was asked for."""
+
+    @property
+    def id(self) -> UUID:
+        return UUID(self.row["id"])
+
+    @property
+    def lifecycle(self) -> str:
+        return str(self.row["lifecycle"])
+
+    @property
+    def version(self) -> int:
+        return int(self.row["version"])
+
+
+class RecordService:
+    """The records of one kind in one organization, as one actor may treat them."""
+
+    resource: ClassVar[type[Resource]]
+    listing: ClassVar[Listing]
+    parent: ClassVar[str]
+    """The column of child tables that names this record."""
+    aside: ClassVar[tuple[tuple[str, Any], ...]] = ()
+    bind_filter: ClassVar[Callable[[str, str, Any], Any]]
+
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
+        self.actor = scope.actor
+        self.shape = self.listing.shape
+        self.expansions = {key: needs for key, (needs, _) in self.shape.expansions.items()}
+
+    def lifecycles(self) -> list[str]:
+        """The lifecycles in which the actor may open a record at all."""
+        raise NotImplementedError
+
+    def not_found(self) -> Refusal:
+        return Refusal("not_found", f"There is no such {self.resource.singular}.")
+
+    @property
+    def path(self) -> str:
+        return f"/v1/{self.resource.resource}"
+
+    # ------------------------------------------------------------------ reads
+
+    async def get(self, row_id: UUID, items: Items) -> Reply:
+        """One record; `fields` and `expand` shape the answer, never its ETag."""
+        reader = ListReader(self.resource, self.scope, self.expansions)
+        single = reader.singles(items, ("fields", "expand", "explain"))
+        names, expand = reader.names(single.get("fields")), reader.expand(single.get("expand"))
+        faulty = bool(reader.found.hidden or reader.found.faults)
+        wanted = (None, ()) if faulty else (names, expand)
+        found = await get_one(self.scope, self.shape, row_id, self.lifecycles(), *wanted)
+        if found is None:
+            raise self.not_found()
+        self.require_read()
+        reader.raise_any()
+        return one(found[0], full=found[1])
+
+    async def list(self, items: Items) -> PageReply:
+        """One page; live records unless `lifecycle` asks for others."""
+        self.require_read()
+        reader = ListReader(self.resource, self.scope, self.expansions)
+        if not any(key.partition("[")[0] == "lifecycle" for key, _ in items):
+            items = [*items, ("lifecycle", "live")]
+        query = reader.read(items)
+        asked = [f for f in query.filters if f.field == "lifecycle"]
+        hidden = {v for f in asked for v in f.values} - set(self.lifecycles())
+        if hidden or any(f.op != "eq" for f in asked):
+            detail = "Your role may not list records of this lifecycle."
+            raise Refusal("forbidden", detail, (Fault("forbidden", detail, parameter="lifecycle"),))
+        rows = await list_rows(self.scope, self.listing, query, type(self).bind_filter)
+        return page(self.scope, query, rows)
+
+    async def history(self, row_id: UUID, items: Items) -> str:
+        await self.require_visible(row_id)
+        return await read_history(self.scope, self.resource, row_id, items)
+
+    async def require_visible(self, row_id: UUID) -> None:
+        """404 for whom the record does not exist."""
+        names = tuple(self.resource.fields)[:1]
+        if await get_one(self.scope, self.shape, row_id, self.lifecycles(), names) is None:
+            raise self.not_found()
+
+    def require_read(self) -> None:
+        if not mask_of(self.resource, self.actor.rights).read:
+            needs = f"{self.resource.resource}.*:read"
+            detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
+            raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
+
+    def require_group(self, group: str, action: str) -> None:
+        if not self.actor.rights.can(self.resource.resource, action, group):
+            needs = f"{self.resource.resource}.{group}:{action}"
+            detail = f"Your role {self.actor.role!r} lacks `{needs}`."
+            raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
+
+    # ----------------------------------------------------------------- writes
+
+    async def settled(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Run an optimistic write until it meets a row that stood still; at last under the lock."""
+        for _ in range(OPTIMISTIC_TRIES):
+            try:
+                return await attempt()
+            except Serialization:
+                continue
+        async with self.locked():
+            try:
+                return await attempt()
+            except Serialization:
+                raise Refusal("conflict", "Other writes came first each time; retry.") from None
+
+    @asynccontextmanager
+    async def locked(self) -> AsyncIterator[None]:
+        """A transaction that holds the organization's head: what is read in it stays true."""
+        async with self.scope.db.transaction(self.actor.organization_id):
+            await lock_head(self.scope.db, self.actor)
+            yield
+
+    async def load(self, row_id: UUID, *, with_seen: bool = False) -> Present:
+        """The record that a decision is about; 404 in a lifecycle that the actor may not open."""
+        row = await load_one(self.scope, self.shape, row_id, FULL, aside=self.aside, with_seen=with_seen)
+        if row is None:
+            raise self.not_found()
+        present = Present(row)
+        if present.lifecycle not in self.lifecycles():
+            raise self.not_found()
+        return present
+
+    def require_live(self, present: Present) -> None:
+        if present.lifecycle != "live":
+            detail = f"The {self.resource.singular} is {present.lifecycle}; restore it first."
+            raise Refusal("not_live", detail)
+
+    def entry(self, row_id: UUID, version: int, action: str, diff: Diff) -> Entry:
+        return new_entry(
+            self.actor,
+            self.scope.context,
+            resource=self.resource.singular,
+            resource_id=row_id,
+            version=version,
+            action=f"{self.resource.singular}.{action}",
+            diff=diff,
+        )
+
+    async def update(
+        self,
+        present: Present,
+        row: Mapping[str, Any],
+        diff: Diff,
+        action: str,
+        *,
+        replaced: Mapping[Table, Rows] | None = None,
+        ensured: Mapping[Table, Rows] | None = None,
+        added: Mapping[Table, Rows] | None = None,
+        entries: Sequence[Entry] = (),
+    ) -> Reply:
+        """Apply a decision to the row that it was made on.
+
+        Raises:
+            Serialization: the row moved on since; decide again.
+        """
+        entry = self.entry(present.id, present.version + 1, action, diff)
+        write = Write(
+            "update",
+            present.id,
+            row,
+            [*entries, entry],
+            present.version,
+            replaced=replaced or {},
+            added=added or {},
+            ensured=ensured or {},
+        )
+        found = await write_one(self.scope, self.shape, write, self.parent, None)
+        if found["body"] is None:
+            raise Serialization if found["ok"] else StaleActor
+        return one(found["body"])
+
+    async def move(
+        self, row_id: UUID, verb: str, action: str, to: str, sources: Sequence[str], if_match: str | None
+    ) -> Reply:
+        """Move to another lifecycle; being there already is no change."""
+
+        async def attempt() -> Reply:
+            present = await self.load(row_id, with_seen=True)
+            self.scope.require(self.resource.resource, verb)
+            require_current(if_match, present.seen, ())
+            if present.lifecycle == to:
+                return one(present.seen)
+            if present.lifecycle not in sources:
+                raise Refusal("not_live", f"What is {present.lifecycle} cannot become {to}.")
+            diff = {"lifecycle": (present.lifecycle, to)}
+            return await self.update(present, {"lifecycle": to}, diff, action)
+
+        return await self.settled(attempt)
+
+    def replayed(self, stored: Stored) -> Reply:
+        """The stored reply, masked by the rights of today."""
+        reads = mask_of(self.resource, self.actor.rights).read
+        kept = {name: stored.reply[name] for name in reads if name in stored.reply}
+        body = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        place = f"{self.path}/{stored.resource_id}"
+        return one(body, status=stored.status, location=place, replayed=True)

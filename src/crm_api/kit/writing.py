@@ -1,0 +1,255 @@
+"""Writes as one statement each: head, row, children, log and reply, committed before the reply.
+
+The caller read the aggregate, decided in Python, and hands over what shall be; the statement
+applies it only if the row still has the version that the decision was made on.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    DateTime,
+    Integer,
+    LargeBinary,
+    Select,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    case,
+    cast,
+    column,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    select,
+    true,
+    update,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.sql.expression import CTE
+
+from crm_api.core.access import Rights
+from crm_api.core.db import Statement
+from crm_api.kit.changes import Entry, head_step, log_step, log_values, recordset
+from crm_api.kit.fields import mask_of
+from crm_api.kit.guard import ORG, GuardKind, guard, guard_values
+from crm_api.kit.idempotency import Claim, record_step, record_values
+from crm_api.kit.projection import Shape, Sources, as_json
+from crm_api.kit.scope import Scope
+from crm_api.models import HeadRow
+
+STAMPED = frozenset({"created_at", "updated_at", "type_since", "type_override_at"})
+"""Columns that take the write's own time, which only the head knows."""
+
+Rows = Sequence[Mapping[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """One write of one aggregate. Values are JSON-ready; bytes stand as hex."""
+
+    operation: Literal["insert", "update"]
+    row_id: UUID
+    row: Mapping[str, Any]
+    """Column → value: all of an insert, the changed ones of an update."""
+    entries: Sequence[Entry]
+    expected_version: int = 0
+    replaced: Mapping[Table, Rows] = field(default_factory=dict)
+    """Child table → all its rows of this aggregate from now on."""
+    added: Mapping[Table, Rows] = field(default_factory=dict)
+    """Other table → rows to insert besides (new contacts of a new client)."""
+    ensured: Mapping[Table, Rows] = field(default_factory=dict)
+    """Other table → rows that shall exist (a tag's catalogue entry)."""
+    numbers: int = 0
+    """How many human numbers this write takes."""
+
+
+def _typed(table: Table) -> dict[str, Any]:
+    """How each column travels in a JSON parameter: bytes as hex text, the rest as itself."""
+    return {
+        c.name: Text() if isinstance(c.type, LargeBinary) else c.type
+        for c in table.columns
+        if c.name != "organization_id"
+    }
+
+
+def _value(table: Table, name: str, source: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.decode(source, "hex") if isinstance(table.c[name].type, LargeBinary) else source
+
+
+def _inserted(table: Table, name: str, head: CTE, *conditions: ColumnElement[bool], ignore: bool = False) -> CTE:
+    """Insert the rows of the JSON parameter `name` into the table."""
+    rows = recordset(name, _typed(table))
+    names = [c.name for c in table.columns if c.name != "organization_id"]
+    values = [
+        head.c.at if n in STAMPED else _value(table, n, rows.c[n]) for n in names
+    ]
+    source = select(ORG, *values).select_from(rows.join(head, true())).where(*conditions)
+    if ignore:
+        put = pg_insert(table).from_select(["organization_id", *names], source).on_conflict_do_nothing()
+        return put.returning(table.c.organization_id).cte(f"{name}_put")
+    return insert(table).from_select(["organization_id", *names], source).returning(*table.c).cte(f"{name}_put")
+
+
+def _replaced(table: Table, parent: str, head: CTE) -> CTE:
+    """All child rows anew: the old ones go first, so that a unique value may change its row."""
+    name = table.name
+    gone = (
+        delete(table)
+        .where(
+            table.c.organization_id == ORG,
+            table.c[parent] == bindparam("id", type_=Uuid()),
+            exists(select(head.c.first)),
+        )
+        .returning(table.c.organization_id)
+        .cte(f"{name}_gone")
+    )
+    all_gone = select(func.count()).select_from(gone).scalar_subquery() >= 0
+    return _inserted(table, name, head, all_gone)
+
+
+def _insert_row(table: Table, head: CTE) -> CTE:
+    rows = recordset("row", _typed(table))
+    names = [c.name for c in table.columns if c.name != "organization_id"]
+    values: list[ColumnElement[Any]] = []
+    for name in names:
+        if name in ("created_at", "updated_at", "type_since"):
+            values.append(head.c.at)
+        elif name == "number":
+            values.append(head.c.number)
+        elif name in STAMPED:
+            values.append(case((rows.c[name].is_not(None), head.c.at)))
+        else:
+            values.append(_value(table, name, rows.c[name]))
+    source = select(ORG, *values).select_from(rows.join(head, true()))
+    return insert(table).from_select(["organization_id", *names], source).returning(*table.c).cte("written")
+
+
+def _update_row(table: Table, head: CTE) -> CTE:
+    """Set the columns that the JSON parameter carries; one statement whatever they are."""
+    sent = cast(bindparam("row", type_=Text()), JSONB)
+    rows = recordset("rows", _typed(table))
+    values: dict[str, Any] = {"version": table.c.version + 1}
+    if "updated_at" in table.c:
+        values["updated_at"] = head.c.at
+    fixed = ("organization_id", "id", "version", "number", "created_at", "updated_at")
+    for c in table.columns:
+        if c.name in fixed:
+            continue
+        new = _value(table, c.name, rows.c[c.name])
+        if c.name in STAMPED:
+            new = case((rows.c[c.name].is_not(None), head.c.at))
+        values[c.name] = case((func.jsonb_exists(sent, c.name), new), else_=c)
+    return (
+        update(table)
+        .where(
+            table.c.organization_id == ORG,
+            table.c.id == bindparam("id", type_=Uuid()),
+            head.c.first.is_not(None),
+            # Never sent; it brings the parameter's one row into the FROM clause.
+            rows.c.version.is_(None),
+        )
+        .values(values)
+        .returning(*table.c)
+        .cte("written")
+    )
+
+
+def _locked_target(table: Table) -> CTE:
+    """The row, locked after the head, if it still has the version that was decided on."""
+    lock = select(HeadRow.organization_id).where(HeadRow.organization_id == ORG).with_for_update().cte("lock")
+    return (
+        select(table.c.id)
+        .where(
+            table.c.organization_id == ORG,
+            table.c.id == bindparam("id", type_=Uuid()),
+            table.c.version == bindparam("expected_version", type_=Integer()),
+            exists(select(lock.c.organization_id)),
+        )
+        .with_for_update()
+        .cte("target")
+    )
+
+
+@lru_cache(maxsize=512)
+def _write(
+    shape: Shape,
+    rights: Rights,
+    kind: GuardKind,
+    operation: str,
+    parent: str,
+    replaced: tuple[Table, ...],
+    added: tuple[Table, ...],
+    ensured: tuple[Table, ...],
+    numbers: int,
+    claimed: bool,
+) -> Statement:
+    table = shape.table
+    allowed = guard(kind)
+    if operation == "insert":
+        head = head_step(allowed, numbers=numbers)
+        written = _insert_row(table, head)
+        puts = {t.name: _inserted(t, t.name, head) for t in replaced}
+    else:
+        head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=numbers)
+        written = _update_row(table, head)
+        puts = {t.name: _replaced(t, parent, head) for t in replaced}
+    others = [_inserted(t, t.name, head) for t in added]
+    others += [_inserted(t, t.name, head, ignore=True) for t in ensured]
+    names = mask_of(shape.resource, rights).read
+    sources = Sources(written, puts)
+    body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
+    steps = [*puts.values(), *others, log_step(head)]
+    if claimed:
+        steps.append(record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid())))
+    final = select(
+        allowed.label("ok"),
+        select(body.c.body).scalar_subquery().label("body"),
+    )
+    return Statement(final.add_cte(*steps))
+
+
+async def write_one(scope: Scope, shape: Shape, write: Write, parent: str, claim: Claim | None) -> Mapping[str, Any]:
+    """Run the write: `ok` (the guard held) and `body` (the caller's representation, or None).
+
+    A null body with a true `ok` means that the row moved on since it was read: decide again.
+
+    Raises:
+        UniqueClash, LockTimedOut, ReferenceBroken: as PostgreSQL found them; nothing was written.
+    """
+    actor = scope.actor
+    statement = _write(
+        shape,
+        actor.rights,
+        actor.kind,
+        write.operation,
+        parent,
+        tuple(write.replaced),
+        tuple(write.added),
+        tuple(write.ensured),
+        write.numbers,
+        claim is not None,
+    )
+    values = guard_values(actor) | log_values(write.entries)
+    values |= {"id": write.row_id, "expected_version": write.expected_version}
+    for rows in (write.replaced, write.added, write.ensured):
+        values |= {table.name: json.dumps(list(found), default=str) for table, found in rows.items()}
+    row = json.dumps(write.row, default=str)
+    values |= {"row": f"[{row}]"} if write.operation == "insert" else {"row": row, "rows": f"[{row}]"}
+    if claim is not None:
+        values |= record_values(claim, shape.resource.singular)
+    async with scope.db.savepoint():
+        found: Mapping[str, Any] = await scope.db.fetchrow(actor.organization_id, statement, values)
+    return found

@@ -1,0 +1,126 @@
+"""The application: middleware, handlers, routers. It imports everything, nothing imports it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from sqlalchemy import column, select, table
+
+from crm_api.clients.router import router as clients
+from crm_api.contacts.router import router as contacts
+from crm_api.catalogues.router import router as catalogues
+from crm_api.core.config import Settings, load_settings
+from crm_api.core.db import Database, Statement
+from crm_api.core.docs_page import docs_router
+from crm_api.core.http import HttpSettings, HttpStack
+from crm_api.core.logs import configure_logging
+from crm_api.core.pages import router as problem_pages
+from crm_api.core.probes import probes_router
+from crm_api.core.problems import install_problem_handlers
+from crm_api.core.sealing import Sealer
+from crm_api.core.tokens import TokenSigner
+from crm_api.core.passwords import PasswordHasher, PasswordPolicy
+from crm_api.identity.auth_router import guarded as signed_in
+from crm_api.identity.auth_router import router as sign_in
+from crm_api.identity.router import routers as administration
+from crm_api.identity.wiring import build_identity
+from crm_api.installation import addresses, head_revision, refuse_unsafe_role
+from crm_api.openapi.document import build_document
+
+
+DESCRIPTION = """\
+Headless client management: one record for each client, and a field matrix that holds everywhere.
+
+Who may see and change which field is decided by the caller's role: `GET /v1/me/permissions`.
+"""
+ISSUER, AUDIENCE = "crm-api", "crm-api"
+
+
+def create_app(settings: Settings, application_url: str | None = None) -> FastAPI:
+    """The application.
+
+    Args:
+        application_url: the database as the application's role; else it follows from the settings.
+    """
+    keys = settings.signing_keys()
+    signer = TokenSigner(keys, ISSUER, AUDIENCE, settings.access_token_seconds)
+    app = FastAPI(
+        title="crm-api",
+        version="1.0.0",
+        description=DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=_lifespan,
+        redirect_slashes=False,
+    )
+    app.state.settings = settings
+    app.state.application_url = application_url
+    app.state.sealer = Sealer(keys[0])
+    app.state.signer = signer
+    install_problem_handlers(app, settings.public_url or "")
+    # The busiest first: each route that does not match costs some microseconds.
+    for router in (clients, contacts, sign_in, signed_in, *administration, catalogues, problem_pages):
+        app.include_router(router)
+    app.include_router(probes_router(lambda: _ready(app)))
+    app.include_router(docs_router("crm-api", lambda: build_document(app)))
+    app.add_middleware(HttpStack, settings=_http_settings(settings))
+    return app
+
+
+def _http_settings(settings: Settings) -> HttpSettings:
+    return HttpSettings(
+        body_bytes=settings.max_body_bytes,
+        handler_seconds=float(settings.request_timeout_seconds),
+        cors_origins=tuple(settings.cors_origins),
+        base_url=settings.public_url or "",
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    settings: Settings = app.state.settings
+    url = app.state.application_url
+    if url is None:
+        url = (await asyncio.to_thread(addresses, settings)).application
+    await refuse_unsafe_role(url)
+    db = await Database.connect(
+        url,
+        size=settings.pool_size,
+        list_size=settings.list_pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        lock_timeout_ms=settings.lock_timeout_ms,
+    )
+    app.state.db = db
+    app.state.revision = head_revision()
+    # Tests bring a hasher of their own: the real cost is a tenth of a second for each password.
+    hasher = getattr(app.state, "hasher", None) or PasswordHasher()
+    await asyncio.to_thread(hasher.self_test)
+    identity = build_identity(
+        db, app.state.signer, hasher, PasswordPolicy(), settings.refresh_token_days
+    )
+    app.state.identity = identity
+    app.state.resolver = identity.resolver
+    try:
+        yield
+    finally:
+        await identity.resolver.close()
+        hasher.close()
+        await db.close()
+
+
+_versions = table("alembic_version", column("version_num"))
+_REVISION = Statement(select(_versions.c.version_num))
+
+
+async def _ready(app: FastAPI) -> Mapping[str, bool]:
+    row = await app.state.db.fetchrow(None, _REVISION)
+    return {"database": True, "schema": row is not None and row["version_num"] == app.state.revision}
+
+
+def app_from_environment() -> FastAPI:
+    """What a server process runs."""
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    return create_app(settings)

@@ -1,0 +1,1 @@
+"""Organizations: their settings and presets, and how a new one begins."""

@@ -1,0 +1,230 @@
+"""What all routes share: their parameters, and how a service's answer becomes a response."""
+
+from collections.abc import Sequence
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import Header, Query, Request, Response
+from pydantic import BeforeValidator
+
+from crm_api.core.ids import id_or_nil
+from crm_api.kit.fields import Op, Resource
+from crm_api.kit.idempotency import Claim, claim_of
+from crm_api.kit.query import MAX_LIMIT, OPERATORS, choices, value_kind
+from crm_api.kit.replies import PageReply, Reply
+from crm_api.kit.scope import Scope
+
+PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
+"""An id in a path; a malformed one is the id of no record."""
+
+IfMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-Match",
+        max_length=400,
+        description="The ETag that the change was decided on; a stale one is 412.",
+    ),
+]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(
+        alias="If-None-Match",
+        max_length=400,
+        description="An ETag that you hold; 304 when it is still current.",
+    ),
+]
+DryRun = Annotated[
+    bool, Query(description="Check everything and answer what would be; store nothing.")
+]
+
+Items = list[tuple[str, str]]
+
+
+def items_of(request: Request) -> Items:
+    """The query string as it came: repeated keys stay apart."""
+    return request.query_params.multi_items()
+
+
+async def claim(scope: Scope, request: Request) -> Claim | None:
+    """The claim of this request's `Idempotency-Key`, if it carries one."""
+    keys = request.headers.getlist("idempotency-key")
+    key = None if not keys else ",".join(keys)
+    body = await request.body()
+    return claim_of(scope.actor, request.method, request.url.path, key, body)
+
+
+class IdempotencyKey:
+    """Documents the header; `claim` reads it, as it needs the scope too."""
+
+    header_parameters = (
+        {
+            "name": "Idempotency-Key",
+            "in": "header",
+            "required": False,
+            "description": "Makes a retry safe: the same key and body answer what was answered before.",
+            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x20-\\x7e]+$"},
+            "example": "4f9a1f0e-3b0e-4f4a-9c59-8f0f6f5f6a10",
+        },
+    )
+
+
+def _parameter(name: str, description: str, schema: dict[str, Any], example: Any, **more: Any) -> dict[str, Any]:
+    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema, "example": example, **more}
+
+
+_TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
+_EXPLAIN = _parameter("explain", "On a refusal, say which rule refused what.", {"type": "string", "enum": ["permission"]}, "permission")
+
+
+_CURSOR = _parameter(
+    "cursor",
+    "Where to go on: `next_cursor` of the page before.",
+    {"type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[A-Za-z0-9_-]+$"},
+    "AbC123",
+)
+
+
+def _limit() -> dict[str, Any]:
+    schema = {"type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+    return _parameter("limit", "How many, at most.", schema, 50)
+
+
+class OneQuery:
+    """The query of a single resource: `fields`, `expand`, `explain`."""
+
+    def __init__(self, cls: type[Resource], expansions: Sequence[str]) -> None:
+        self.query_parameters = [
+            _parameter("fields", "Only these fields, by commas.", {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"}, "id,name"),
+            *_expand(expansions),
+            _EXPLAIN,
+        ]
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
+    if not expansions:
+        return []
+    text = f"Records to answer along, by commas: {', '.join(expansions)}."
+    return [_parameter("expand", text, {"type": "string", "maxLength": 200, "pattern": "^[a-z_, ]+$"}, expansions[0])]
+
+
+class HistoryQuery:
+    """The query of a history: paging alone."""
+
+    query_parameters = (_limit(), _CURSOR, _EXPLAIN)
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+class ListQuery:
+    """The query of a list, documented from the declaration: paging, sort, projection, filters."""
+
+    def __init__(self, cls: type[Resource], expansions: Sequence[str] = ()) -> None:
+        self.cls = cls
+        sorts = [n for n, f in cls.fields.items() if f.rule.sort]
+        directions = [s for n in sorts for s in (n, f"-{n}")]
+        self.query_parameters = [
+            _limit(),
+            _CURSOR,
+            _parameter("sort", "The order; `-` is descending. The id breaks ties, nothing comes last.", {"type": "string", "enum": directions}, directions[0]),
+            _parameter("fields", "Only these fields, by commas.", {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"}, "id,name"),
+            *_expand(expansions),
+            _parameter("count", "Also answer `total`: up to 10,000, or exactly.", {"type": "string", "enum": ["capped", "exact"]}, "capped"),
+            _EXPLAIN,
+            *self._filters(),
+        ]
+
+    def _filters(self) -> list[dict[str, Any]]:
+        found = []
+        for name, field in self.cls.fields.items():
+            if field.rule.filter is not Op.NONE:
+                found += _filter_parameters(self.cls, name, field.rule.filter)
+        keyed = getattr(self.cls, "keyed_filters", ())
+        for name, (_, ops) in getattr(self.cls, "extra_filters", {}).items():
+            if name not in keyed:
+                found += _filter_parameters(self.cls, name, ops)
+        if any(value_kind(self.cls, n) == "money" for n, f in self.cls.fields.items() if f.rule.filter is not Op.NONE):
+            found.append(_parameter("currency", "The currency of money filters, ISO 4217.", {"type": "string", "minLength": 3, "maxLength": 3, "pattern": "^[A-Za-z]{3}$"}, "UGX"))
+        return found
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+_KINDS: dict[str, tuple[dict[str, Any], Any]] = {
+    "uuid": ({"type": "string", "format": "uuid", "minLength": 36, "maxLength": 36}, "01890a5d-ac96-774b-bcce-b302099a8057"),
+    "date": ({"type": "string", "format": "date", "minLength": 10, "maxLength": 10}, "2026-01-31"),
+    "instant": ({"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}, "2026-01-31T00:00:00Z"),
+    "integer": ({"type": "integer", "format": "int64", "minimum": -(10**17), "maximum": 10**17}, 30),
+    "boolean": ({"type": "boolean"}, True),
+    "money": ({"type": "string", "maxLength": 24, "pattern": "^[0-9]+(\\.[0-9]{1,4})?$"}, "1000.00"),
+    "text": (_TEXT, "kampala"),
+}
+
+
+def _filter_parameters(cls: type[Resource], name: str, ops: Op) -> list[dict[str, Any]]:
+    """One parameter for each operator; plain equality may be repeated (any of them)."""
+    schema, example = _KINDS[value_kind(cls, name)]
+    closed = sorted(choices(cls, name))
+    if closed:
+        schema, example = {"type": "string", "enum": closed}, closed[0]
+    found = []
+    for flag, names in OPERATORS.items():
+        if not flag & ops:
+            continue
+        for op in names:
+            key = name if op == "eq" else f"{name}[{op}]"
+            if op == "is_null":
+                found.append(_parameter(key, f"Whether `{name}` is empty.", {"type": "boolean"}, True))
+            elif op in ("eq", "ne"):
+                array = {"type": "array", "items": schema, "maxItems": 100}
+                text = f"`{name}` is {'any of these' if op == 'eq' else 'none of these'}."
+                found.append(_parameter(key, text, array, [example], style="form", explode=True))
+            elif op == "in":
+                found.append(_parameter(key, f"`{name}` is one of these, by commas.", _TEXT, str(example)))
+            else:
+                found.append(_parameter(key, f"`{name}` {_WORDS[op]} this.", schema, example))
+    return found
+
+
+_WORDS = {
+    "gt": "is greater than",
+    "gte": "is at least",
+    "lt": "is less than",
+    "lte": "is at most",
+    "contains": "contains",
+    "starts_with": "starts with",
+}
+
+
+def as_one(reply: Reply, if_none_match: str | None = None) -> Response:
+    """A single resource; 304 when the caller holds it already."""
+    headers = {"ETag": reply.etag, **reply.headers}
+    if reply.location is not None and reply.status == 201:  # noqa: PLR2004  # Created
+        headers["Location"] = reply.location
+    if if_none_match is not None:
+        held = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]
+        if reply.etag in held or "*" in held:
+            return Response(status_code=304, headers=headers)
+    return Response(reply.body, reply.status, headers, "application/json")
+
+
+def as_list(reply: PageReply, request: Request) -> Response:
+    """One page; `Link: rel="next"` repeats the cursor as an address."""
+    headers = {}
+    if reply.next_cursor is not None:
+        following = request.url.include_query_params(cursor=reply.next_cursor)
+        headers["Link"] = f'<{following.path}?{following.query}>; rel="next"'
+    return Response(reply.body, 200, headers, "application/json")
+
+
+def as_json(body: str) -> Response:
+    return Response(body, 200, {}, "application/json")
+
+
+def answers(status: int, model: Any, description: str) -> dict[int | str, dict[str, Any]]:
+    """The documented success of a route."""
+    return {status: {"model": model, "description": description}} if model else {status: {"description": description}}

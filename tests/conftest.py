@@ -1,0 +1,77 @@
+"""Fixtures: the application on a real database, and a fresh organization for each test."""
+
+import os
+import secrets
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import asyncpg
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from crm_api.core.config import Settings
+from crm_api.core.embedded import stop_server
+from crm_api.core.passwords import PasswordHasher
+from crm_api.installation import Addresses
+from crm_api.main import create_app
+from tests.database import HOME, create_database, drop_database
+from tests.factories import Organization, make_organization
+
+SECRET = "tests-only-secret-of-more-than-32-bytes"  # noqa: S105  # signs the tests' own tokens
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """The run's server ends with the run; workers leave that to the one that started them."""
+    if not hasattr(session.config, "workerinput") and "CRM_TEST_DATABASE_URL" not in os.environ:
+        if (HOME / "data").exists():
+            stop_server(HOME)
+
+
+@pytest.fixture(scope="session")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    home: Path = tmp_path_factory.mktemp("home")
+    return Settings(data_dir=home, secret_key=SECRET, pool_size=8, list_pool_size=4)
+
+
+@pytest.fixture(scope="session")
+async def database(worker_id: str) -> AsyncIterator[Addresses]:
+    name = f"crm_test_{worker_id}_{os.getpid()}"
+    yield await create_database(name)
+    await drop_database(name)
+
+
+@pytest.fixture(scope="session")
+async def app(settings: Settings, database: Addresses) -> AsyncIterator[FastAPI]:
+    """The application as it is served, but for the cost of a password hash."""
+    application = create_app(settings, database.application)
+    application.state.hasher = PasswordHasher(memory_kib=8, passes=1)
+    async with application.router.lifespan_context(application):
+        yield application
+
+
+@pytest.fixture(scope="session")
+async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+        yield client
+
+
+@pytest.fixture
+async def owner(database: Addresses) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+    """The owner's connection, which sees every row: for looking, not for writing."""
+    connection = await asyncpg.connect(database.owner)
+    yield connection
+    await connection.close()
+
+
+@pytest.fixture
+async def radio(app: FastAPI, api: httpx.AsyncClient) -> Organization:
+    """A fresh organization with the radio preset and a user in each built-in role."""
+    return await make_organization(app, api, f"radio-{secrets.token_hex(4)}", ("radio",))
+
+
+@pytest.fixture
+async def other(app: FastAPI, api: httpx.AsyncClient) -> Organization:
+    """Another organization, which must never be seen from the first."""
+    return await make_organization(app, api, f"other-{secrets.token_hex(4)}", ("radio",))
