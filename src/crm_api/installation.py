@@ -161,14 +161,20 @@ async def grant(found: Addresses, *, create_role: bool) -> None:
             await _create_role(owner, role, password)
         await owner.execute(f'GRANT USAGE ON SCHEMA public TO "{role}"')
         for table in metadata.sorted_tables:
-            rights = "SELECT, INSERT" if table.name in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+            rights = (
+                "SELECT, INSERT" if table.name in APPEND_ONLY else "SELECT, INSERT, UPDATE, DELETE"
+            )
             await owner.execute(f'REVOKE ALL ON "{table.name}" FROM "{role}"')
             await owner.execute(f'GRANT {rights} ON "{table.name}" TO "{role}"')
         await owner.execute(f'GRANT SELECT ON alembic_version TO "{role}"')
 
 
-async def _create_role(owner: "asyncpg.Connection[asyncpg.Record]", role: str, password: str) -> None:
-    known = await owner.fetchrow("SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1", role)
+async def _create_role(
+    owner: "asyncpg.Connection[asyncpg.Record]", role: str, password: str
+) -> None:
+    known = await owner.fetchrow(
+        "SELECT rolsuper, rolbypassrls FROM pg_roles WHERE rolname = $1", role
+    )
     options = "LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOBYPASSRLS"
     try:
         if known is None:

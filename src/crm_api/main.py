@@ -21,9 +21,7 @@ from crm_api.core.problems import install_problem_handlers
 from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
 from crm_api.core.passwords import PasswordHasher, PasswordPolicy
-from crm_api.identity.auth_router import guarded as signed_in
-from crm_api.identity.auth_router import router as sign_in
-from crm_api.identity.router import routers as administration
+from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.installation import addresses, head_revision, refuse_unsafe_role
 from crm_api.openapi.document import build_document
@@ -61,7 +59,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     app.state.signer = signer
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds.
-    for router in (clients, contacts, sign_in, signed_in, *administration, catalogues, problem_pages):
+    for router in (clients, contacts, identity, catalogues, problem_pages):
         app.include_router(router)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))
@@ -97,15 +95,15 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     # Tests bring a hasher of their own: the real cost is a tenth of a second for each password.
     hasher = getattr(app.state, "hasher", None) or PasswordHasher()
     await asyncio.to_thread(hasher.self_test)
-    identity = build_identity(
+    parts = build_identity(
         db, app.state.signer, hasher, PasswordPolicy(), settings.refresh_token_days
     )
-    app.state.identity = identity
-    app.state.resolver = identity.resolver
+    app.state.identity = parts
+    app.state.resolver = parts.resolver
     try:
         yield
     finally:
-        await identity.resolver.close()
+        await parts.resolver.close()
         hasher.close()
         await db.close()
 
@@ -116,7 +114,10 @@ _REVISION = Statement(select(_versions.c.version_num))
 
 async def _ready(app: FastAPI) -> Mapping[str, bool]:
     row = await app.state.db.fetchrow(None, _REVISION)
-    return {"database": True, "schema": row is not None and row["version_num"] == app.state.revision}
+    return {
+        "database": True,
+        "schema": row is not None and row["version_num"] == app.state.revision,
+    }
 
 
 def app_from_environment() -> FastAPI:

@@ -62,18 +62,38 @@ class IdempotencyKey:
             "in": "header",
             "required": False,
             "description": "Makes a retry safe: the same key and body answer what was answered before.",
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[\\x20-\\x7e]+$"},
+            "schema": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "pattern": "^[\\x20-\\x7e]+$",
+            },
             "example": "4f9a1f0e-3b0e-4f4a-9c59-8f0f6f5f6a10",
         },
     )
 
 
-def _parameter(name: str, description: str, schema: dict[str, Any], example: Any, **more: Any) -> dict[str, Any]:
-    return {"name": name, "in": "query", "required": False, "description": description, "schema": schema, "example": example, **more}
+def _parameter(
+    name: str, description: str, schema: dict[str, Any], example: Any, **more: Any
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "query",
+        "required": False,
+        "description": description,
+        "schema": schema,
+        "example": example,
+        **more,
+    }
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
-_EXPLAIN = _parameter("explain", "On a refusal, say which rule refused what.", {"type": "string", "enum": ["permission"]}, "permission")
+_EXPLAIN = _parameter(
+    "explain",
+    "On a refusal, say which rule refused what.",
+    {"type": "string", "enum": ["permission"]},
+    "permission",
+)
 
 
 _CURSOR = _parameter(
@@ -85,7 +105,13 @@ _CURSOR = _parameter(
 
 
 def _limit() -> dict[str, Any]:
-    schema = {"type": "integer", "format": "int32", "minimum": 1, "maximum": MAX_LIMIT, "default": 50}
+    schema = {
+        "type": "integer",
+        "format": "int32",
+        "minimum": 1,
+        "maximum": MAX_LIMIT,
+        "default": 50,
+    }
     return _parameter("limit", "How many, at most.", schema, 50)
 
 
@@ -94,7 +120,12 @@ class OneQuery:
 
     def __init__(self, cls: type[Resource], expansions: Sequence[str]) -> None:
         self.query_parameters = [
-            _parameter("fields", "Only these fields, by commas.", {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"}, "id,name"),
+            _parameter(
+                "fields",
+                "Only these fields, by commas.",
+                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
+                "id,name",
+            ),
             *_expand(expansions),
             _EXPLAIN,
         ]
@@ -107,7 +138,14 @@ def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
     if not expansions:
         return []
     text = f"Records to answer along, by commas: {', '.join(expansions)}."
-    return [_parameter("expand", text, {"type": "string", "maxLength": 200, "pattern": "^[a-z_, ]+$"}, expansions[0])]
+    return [
+        _parameter(
+            "expand",
+            text,
+            {"type": "string", "maxLength": 200, "pattern": "^[a-z_, ]+$"},
+            expansions[0],
+        )
+    ]
 
 
 class HistoryQuery:
@@ -129,10 +167,25 @@ class ListQuery:
         self.query_parameters = [
             _limit(),
             _CURSOR,
-            _parameter("sort", "The order; `-` is descending. The id breaks ties, nothing comes last.", {"type": "string", "enum": directions}, directions[0]),
-            _parameter("fields", "Only these fields, by commas.", {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"}, "id,name"),
+            _parameter(
+                "sort",
+                "The order; `-` is descending. The id breaks ties, nothing comes last.",
+                {"type": "string", "enum": directions},
+                directions[0],
+            ),
+            _parameter(
+                "fields",
+                "Only these fields, by commas.",
+                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
+                "id,name",
+            ),
             *_expand(expansions),
-            _parameter("count", "Also answer `total`: up to 10,000, or exactly.", {"type": "string", "enum": ["capped", "exact"]}, "capped"),
+            _parameter(
+                "count",
+                "Also answer `total`: up to 10,000, or exactly.",
+                {"type": "string", "enum": ["capped", "exact"]},
+                "capped",
+            ),
             _EXPLAIN,
             *self._filters(),
         ]
@@ -146,8 +199,19 @@ class ListQuery:
         for name, (_, ops) in getattr(self.cls, "extra_filters", {}).items():
             if name not in keyed:
                 found += _filter_parameters(self.cls, name, ops)
-        if any(value_kind(self.cls, n) == "money" for n, f in self.cls.fields.items() if f.rule.filter is not Op.NONE):
-            found.append(_parameter("currency", "The currency of money filters, ISO 4217.", {"type": "string", "minLength": 3, "maxLength": 3, "pattern": "^[A-Za-z]{3}$"}, "UGX"))
+        if any(
+            value_kind(self.cls, n) == "money"
+            for n, f in self.cls.fields.items()
+            if f.rule.filter is not Op.NONE
+        ):
+            found.append(
+                _parameter(
+                    "currency",
+                    "The currency of money filters, ISO 4217.",
+                    {"type": "string", "minLength": 3, "maxLength": 3, "pattern": "^[A-Za-z]{3}$"},
+                    "UGX",
+                )
+            )
         return found
 
     async def __call__(self, request: Request) -> Items:
@@ -155,12 +219,24 @@ class ListQuery:
 
 
 _KINDS: dict[str, tuple[dict[str, Any], Any]] = {
-    "uuid": ({"type": "string", "format": "uuid", "minLength": 36, "maxLength": 36}, "01890a5d-ac96-774b-bcce-b302099a8057"),
+    "uuid": (
+        {"type": "string", "format": "uuid", "minLength": 36, "maxLength": 36},
+        "01890a5d-ac96-774b-bcce-b302099a8057",
+    ),
     "date": ({"type": "string", "format": "date", "minLength": 10, "maxLength": 10}, "2026-01-31"),
-    "instant": ({"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}, "2026-01-31T00:00:00Z"),
-    "integer": ({"type": "integer", "format": "int64", "minimum": -(10**17), "maximum": 10**17}, 30),
+    "instant": (
+        {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40},
+        "2026-01-31T00:00:00Z",
+    ),
+    "integer": (
+        {"type": "integer", "format": "int64", "minimum": -(10**17), "maximum": 10**17},
+        30,
+    ),
     "boolean": ({"type": "boolean"}, True),
-    "money": ({"type": "string", "maxLength": 24, "pattern": "^[0-9]+(\\.[0-9]{1,4})?$"}, "1000.00"),
+    "money": (
+        {"type": "string", "maxLength": 24, "pattern": "^[0-9]+(\\.[0-9]{1,4})?$"},
+        "1000.00",
+    ),
     "text": (_TEXT, "kampala"),
 }
 
@@ -178,13 +254,17 @@ def _filter_parameters(cls: type[Resource], name: str, ops: Op) -> list[dict[str
         for op in names:
             key = name if op == "eq" else f"{name}[{op}]"
             if op == "is_null":
-                found.append(_parameter(key, f"Whether `{name}` is empty.", {"type": "boolean"}, True))
+                found.append(
+                    _parameter(key, f"Whether `{name}` is empty.", {"type": "boolean"}, True)
+                )
             elif op in ("eq", "ne"):
                 array = {"type": "array", "items": schema, "maxItems": 100}
                 text = f"`{name}` is {'any of these' if op == 'eq' else 'none of these'}."
                 found.append(_parameter(key, text, array, [example], style="form", explode=True))
             elif op == "in":
-                found.append(_parameter(key, f"`{name}` is one of these, by commas.", _TEXT, str(example)))
+                found.append(
+                    _parameter(key, f"`{name}` is one of these, by commas.", _TEXT, str(example))
+                )
             else:
                 found.append(_parameter(key, f"`{name}` {_WORDS[op]} this.", schema, example))
     return found
@@ -227,4 +307,8 @@ def as_json(body: str) -> Response:
 
 def answers(status: int, model: Any, description: str) -> dict[int | str, dict[str, Any]]:
     """The documented success of a route."""
-    return {status: {"model": model, "description": description}} if model else {status: {"description": description}}
+    return (
+        {status: {"model": model, "description": description}}
+        if model
+        else {status: {"description": description}}
+    )

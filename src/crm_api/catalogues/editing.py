@@ -183,9 +183,7 @@ class CatalogueService:
         raise_faults(sifted)
         return current, sifted.values
 
-    async def _patch(
-        self, key: str, current: Mapping[str, Any], values: Mapping[str, Any]
-    ) -> None:
+    async def _patch(self, key: str, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         new = {name: values.get(name, current[name]) for name in PLAIN}
         data = {name: value for name, value in values.items() if name in ONLY_IN}
         row = await self._row(sql.CHANGE_ENTRY, key=key, data=as_text(data), **new)

@@ -105,9 +105,7 @@ PRESETS: Final[Mapping[str, Preset]] = {
                     statuses=("active", "on_hold"),
                     derived_only=True,
                 ),
-                ClientType(
-                    "past_advertiser", "Past advertiser", "medium", 90, derived_only=True
-                ),
+                ClientType("past_advertiser", "Past advertiser", "medium", 90, derived_only=True),
                 _PARTNER,
                 ClientType("community_organization", "Community organization", "medium", None),
             ),
@@ -218,9 +216,7 @@ def starter_types(presets: Sequence[str]) -> list[StarterEntry]:
 
 def starter_entries(presets: Sequence[str]) -> list[StarterEntry]:
     """Every catalogue entry that an organization with these presets begins with."""
-    industries = {
-        key: label for name in presets for key, label in PRESETS[name].industries.items()
-    }
+    industries = {key: label for name in presets for key, label in PRESETS[name].industries.items()}
     # "Other" closes the list, whatever a second preset appended to it.
     ordered = sorted(industries.items(), key=lambda item: (item[0] == "other", item[1]))
     return [

@@ -29,9 +29,7 @@ Idempotent = Depends(IdempotencyKey)
 
 CATALOGUE = "types, industries, tiers, regions, tags, sources, or workflows."
 # Plain texts: one that names nothing is the same 404 as an entry that does not exist.
-InCatalogue = Annotated[
-    str, Path(description=CATALOGUE, max_length=64, examples=["industries"])
-]
+InCatalogue = Annotated[str, Path(description=CATALOGUE, max_length=64, examples=["industries"])]
 EntryKey = Annotated[str, Path(description="The entry's key.", max_length=64, examples=["retail"])]
 
 

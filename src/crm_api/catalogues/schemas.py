@@ -49,7 +49,9 @@ class CatalogueEntry(Resource):
         str,
         Line(1, 100),
         Rule("entries", filter=Op.TEXT, sort=True, defaulted=True),
-        Field(description="What people read; made of the key unless sent.", examples=["Hospitality"]),
+        Field(
+            description="What people read; made of the key unless sent.", examples=["Hospitality"]
+        ),
     ]
     position: Annotated[
         int,
@@ -89,16 +91,13 @@ class CatalogueEntry(Resource):
     emergency_contact_required: Annotated[
         bool | None,
         Rule("entries"),
-        Field(
-            description="Of a tier: its clients need an emergency contact.", examples=[False]
-        ),
+        Field(description="Of a tier: its clients need an emergency contact.", examples=[False]),
     ] = None
     stages: Annotated[
         Annotated[list[Key], Field(min_length=1, max_length=50)] | None,
         Rule("entries"),
         Field(description="Of a workflow: its stages, in order.", examples=[["growing", "mature"]]),
     ] = None
-
 
 
 CountedEntry = extended(

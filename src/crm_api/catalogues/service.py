@@ -59,9 +59,7 @@ async def known_entries(db: Database, organization: OrganizationContext) -> Cata
     # The entries may be newer than the version that the caller knows; then its guard refuses the
     # write, and the next request asks with the version that they were read at.
     version = rows[0]["version"] if rows else organization.version
-    known = Catalogues(
-        version=version, default_type=default_type(organization.presets), **found
-    )
+    known = Catalogues(version=version, default_type=default_type(organization.presets), **found)
     _cache[organization.id] = known
     _cache.move_to_end(organization.id)
     if len(_cache) > MAX_ORGANIZATIONS:

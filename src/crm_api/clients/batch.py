@@ -29,8 +29,12 @@ class Operation(BaseModel):
 
     op: Annotated[Literal["create", "update", "delete"], Field(description="What to do.")]
     id: Annotated[UUID | None, Field(description="The client, for update and delete.")] = None
-    if_match: Annotated[str | None, Field(max_length=400, description="The ETag decided on.")] = None
-    body: Annotated[dict[str, Any], Field(max_length=100, description="As in the single call.")] = {}
+    if_match: Annotated[str | None, Field(max_length=400, description="The ETag decided on.")] = (
+        None
+    )
+    body: Annotated[
+        dict[str, Any], Field(max_length=100, description="As in the single call.")
+    ] = {}
 
 
 class Batch(BaseModel):
@@ -45,7 +49,14 @@ class Batch(BaseModel):
             min_length=1,
             max_length=MAX_OPERATIONS,
             description="The operations.",
-            examples=[[{"op": "create", "body": {"name": "Jinja Bakery", "emails": ["hello@jinja-bakery.example"]}}]],
+            examples=[
+                [
+                    {
+                        "op": "create",
+                        "body": {"name": "Jinja Bakery", "emails": ["hello@jinja-bakery.example"]},
+                    }
+                ]
+            ],
         ),
     ]
 
@@ -92,7 +103,9 @@ async def run_batch(scope: Scope, incoming: Incoming[Batch], claim: Claim | None
         async with scope.db.transaction(scope.actor.organization_id):
             results = [await _atomic_item(scope, n, op) for n, op in enumerate(batch.operations)]
             return await _finished(scope, claim, results)
-    results = [await _item(scope, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)]
+    results = [
+        await _item(scope, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)
+    ]
     return await _finished(scope, claim, results)
 
 
@@ -121,7 +134,9 @@ async def _atomic_item(scope: Scope, n: int, op: Operation) -> str:
         return _result(await _run(scope, op, None))
     except Refusal as refusal:
         place = f"/operations/{n}/body"
-        faults = [Fault(f.code, f.detail, pointer=f"{place}{f.pointer or ''}") for f in refusal.faults]
+        faults = [
+            Fault(f.code, f.detail, pointer=f"{place}{f.pointer or ''}") for f in refusal.faults
+        ]
         found = faults or [Fault(refusal.code, refusal.detail, pointer=place)]
         raise Refusal(refusal.code, refusal.detail, found, members=refusal.members) from refusal
 
@@ -131,7 +146,9 @@ async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
         reply = await _run(scope, op, claim)
     except StaleActor:
         # Never the whole batch again: what was done before stays done.
-        refusal = Refusal("conflict", "Your rights changed while the batch ran; send the rest again.")
+        refusal = Refusal(
+            "conflict", "Your rights changed while the batch ran; send the rest again."
+        )
     except Refusal as caught:
         refusal = caught
     else:
@@ -165,5 +182,3 @@ async def _run(scope: Scope, op: Operation, claim: Claim | None) -> Reply | None
         await service.delete(client_id, op.if_match)
         return None
     return await service.patch(client_id, validate_body(Patch[Client], raw), op.if_match)
-
-

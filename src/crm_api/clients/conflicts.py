@@ -44,12 +44,22 @@ async def explain_clash(scope: Scope, clash: UniqueClash, facts: Mapping[str, An
         case "uq_contact_emails_key":
             return await _by_contact_email(scope, facts)
         case "uq_clients_registration":
-            rows = await _rows(scope, BLOCKED_BY_REGISTRATION, facts, key=facts.get("registration_key"))
-            return _blocked(scope, "registration_number_in_use", rows, "registration_number", "same_registration_number")
+            rows = await _rows(
+                scope, BLOCKED_BY_REGISTRATION, facts, key=facts.get("registration_key")
+            )
+            return _blocked(
+                scope,
+                "registration_number_in_use",
+                rows,
+                "registration_number",
+                "same_registration_number",
+            )
         case "pk_client_refs":
             rows = await _rows(scope, BLOCKED_BY_REF, facts, keys=facts.get("ref_keys", []))
             return _blocked(scope, "reference_in_use", rows, "external_refs", "same_reference")
-    return Blocked(Refusal("conflict", "Another write came first; read again and retry."), (), "other")
+    return Blocked(
+        Refusal("conflict", "Another write came first; read again and retry."), (), "other"
+    )
 
 
 async def _rows(scope: Scope, statement: Any, facts: Mapping[str, Any], **values: Any) -> list[Any]:
@@ -72,20 +82,39 @@ async def _by_email(scope: Scope, facts: Mapping[str, Any]) -> Blocked:
 
 
 async def _by_contact_email(scope: Scope, facts: Mapping[str, Any]) -> Blocked:
-    rows = await _rows(scope, CONTACT_BLOCKED_BY_EMAIL, facts, keys=facts.get("contact_email_keys", []))
+    rows = await _rows(
+        scope, CONTACT_BLOCKED_BY_EMAIL, facts, keys=facts.get("contact_email_keys", [])
+    )
     may_open = scope.actor.rights.can("contacts", "read", "person")
     shown = [
-        {"contact_id": str(row["id"]), "name": row["name"], "visibility": "live", "score": 1.0, "reasons": ["same_email"]}
+        {
+            "contact_id": str(row["id"]),
+            "name": row["name"],
+            "visibility": "live",
+            "score": 1.0,
+            "reasons": ["same_email"],
+        }
         if may_open and row["lifecycle"] == "live"
         else {"visibility": "not_visible", "score": 1.0, "reasons": ["same_email"]}
         for row in rows
     ]
     fault = Fault("email_in_use", "Another contact has this address.", pointer="/contacts")
     members = {"candidates": shown, "next": _calls(shown, ["open", "link"])}
-    return Blocked(Refusal("email_in_use", "Another contact has this address.", (fault,), members=members), rows, "contact_email")
+    return Blocked(
+        Refusal("email_in_use", "Another contact has this address.", (fault,), members=members),
+        rows,
+        "contact_email",
+    )
 
 
-def _blocked(scope: Scope, code: str, rows: Sequence[Any], field: str, reason: str, places: Sequence[str] = ()) -> Blocked:
+def _blocked(
+    scope: Scope,
+    code: str,
+    rows: Sequence[Any],
+    field: str,
+    reason: str,
+    places: Sequence[str] = (),
+) -> Blocked:
     candidates = [_candidate(scope, row, reason) for row in _distinct(rows)]
     calls = _calls(candidates, _next(scope, code, candidates))
     detail = {
@@ -136,7 +165,11 @@ def _next(scope: Scope, code: str, candidates: Sequence[Mapping[str, Any]]) -> l
     restorable = "archived" in seen or ("deleted" in seen and rights.can("clients", "read_deleted"))
     if restorable and rights.can("clients", "restore"):
         calls.append("reactivate")
-    if code == "email_in_use_inactive" and rights.can("clients", "restore") and "not_visible" not in seen:
+    if (
+        code == "email_in_use_inactive"
+        and rights.can("clients", "restore")
+        and "not_visible" not in seen
+    ):
         calls.append("create_anyway")
     if code == "duplicate_name" and rights.can("clients", "duplicate_override"):
         calls.append("create_anyway")

@@ -42,8 +42,31 @@ PLAIN = (
     "registration_number", "tax_numbers", "remarks", "billing_details", "payment_terms_days",
 )  # fmt: skip
 """Fields that are stored in the column of their name."""
-CATALOGUED = {"type": "types", "industry": "industries", "service_tier": "tiers", "region": "regions", "source": "sources"}
+CATALOGUED = {
+    "type": "types",
+    "industry": "industries",
+    "service_tier": "tiers",
+    "region": "regions",
+    "source": "sources",
+}
 REVIEW_MONTHS = 3
+EMPTY: dict[str, Any] = {
+    "preferences": Preferences().model_dump(),
+    "notification_settings": NotificationSettings().model_dump(),
+    "service": ServiceDetails().model_dump(),
+    "billing_details": BillingDetails().model_dump(),
+    "social_profiles": [],
+    "operating_hours": [],
+    "languages": [],
+    "tax_numbers": [],
+    "emails": [],
+    "phones": [],
+    "sites": [],
+    "tags": [],
+    "attributes": {},
+    "external_refs": [],
+}
+"""What a client has of lists and objects before anything is said; not worth a line in its history."""
 
 
 @dataclass(slots=True)
@@ -69,11 +92,12 @@ class Draft:
 
     def diff(self) -> dict[str, tuple[Any, Any]]:
         """Field → (before, after) of what really changes."""
+        if not self.before:
+            return {n: (None, v) for n, v in self.after.items() if v not in (None, EMPTY.get(n))}
         return {
             name: (self.before.get(name), value)
             for name, value in self.after.items()
             if self.before.get(name) != value
-            and not (not self.before and value in (None, [], {}))
         }
 
 
@@ -88,7 +112,9 @@ def wire_value(value: Any) -> Any:
     return value
 
 
-def apply(draft: Draft, values: Mapping[str, Any], organization: OrganizationContext, known: Catalogues) -> None:
+def apply(
+    draft: Draft, values: Mapping[str, Any], organization: OrganizationContext, known: Catalogues
+) -> None:
     """Take the accepted values into the draft; faults are collected, none is raised."""
     for name, value in values.items():
         if name in PLAIN:
@@ -171,7 +197,9 @@ def _money(draft: Draft, values: Mapping[str, Any]) -> None:
     draft.after["credit_limit"] = wire_value(limit)
     amount = None if limit is None else int(limit.decimal * 10_000)
     if amount is not None and amount >= 2**63 - 1:
-        draft.fault("invalid_amount", "The amount is larger than any limit.", "/credit_limit/amount")
+        draft.fault(
+            "invalid_amount", "The amount is larger than any limit.", "/credit_limit/amount"
+        )
         return
     draft.row["credit_limit"] = amount
     draft.row["credit_limit_currency"] = None if limit is None else limit.currency
@@ -184,19 +212,28 @@ def _remarks(draft: Draft, values: Mapping[str, Any]) -> None:
         tags = list(dict.fromkeys(values["tags"]))
         draft.after["tags"] = tags
         draft.replaced[TAGS] = [
-            {"client_id": client, "tag": tag, "catalogue": "tags", "position": n} for n, tag in enumerate(tags)
+            {"client_id": client, "tag": tag, "catalogue": "tags", "position": n}
+            for n, tag in enumerate(tags)
         ]
     if "attributes" in values:
         pairs = dict(sorted(values["attributes"].items()))
         draft.after["attributes"] = pairs
-        draft.replaced[ATTRIBUTES] = [{"client_id": client, "key": k, "value": v} for k, v in pairs.items()]
+        draft.replaced[ATTRIBUTES] = [
+            {"client_id": client, "key": k, "value": v} for k, v in pairs.items()
+        ]
     if "external_refs" in values:
         refs = wire_value(values["external_refs"])
         draft.after["external_refs"] = refs
         if len({(r["source"], r["id"]) for r in refs}) < len(refs):
             draft.fault("repeated_item", "The same reference stands twice.", "/external_refs")
         draft.replaced[REFS] = [
-            {"client_id": client, "source": r["source"], "external_id": r["id"], "version": r["version"], "position": n}
+            {
+                "client_id": client,
+                "source": r["source"],
+                "external_id": r["id"],
+                "version": r["version"],
+                "position": n,
+            }
             for n, r in enumerate(refs)
         ]
 
@@ -204,24 +241,32 @@ def _remarks(draft: Draft, values: Mapping[str, Any]) -> None:
 def _billing_site(draft: Draft) -> None:
     site = (draft.after.get("billing_details") or {}).get("site_id")
     if site is not None and site not in {s["id"] for s in draft.now("sites", [])}:
-        draft.fault("unknown_item", "This is none of the client's sites.", "/billing_details/site_id")
+        draft.fault(
+            "unknown_item", "This is none of the client's sites.", "/billing_details/site_id"
+        )
 
 
 # --------------------------------------------------------------- derived values
 
 
-def derive(draft: Draft, organization: OrganizationContext, *, contact_reach: bool, primary: Any) -> None:
+def derive(
+    draft: Draft, organization: OrganizationContext, *, contact_reach: bool, primary: Any
+) -> None:
     """Everything that follows from the rest; recomputing twice changes nothing."""
     start = draft.now("last_reviewed_on") or draft.now("registered_on")
     draft.after["review_due_on"] = str(add_months(date.fromisoformat(str(start)), REVIEW_MONTHS))
     draft.after["profile_state"] = (
-        "complete" if _complete(draft, organization, contact_reach=contact_reach, primary=primary) else "draft"
+        "complete"
+        if _complete(draft, organization, contact_reach=contact_reach, primary=primary)
+        else "draft"
     )
     if draft.after.get("type", draft.before.get("type")) != draft.before.get("type"):
         draft.row["type_since"] = "now"
 
 
-def _complete(draft: Draft, organization: OrganizationContext, *, contact_reach: bool, primary: Any) -> bool:
+def _complete(
+    draft: Draft, organization: OrganizationContext, *, contact_reach: bool, primary: Any
+) -> bool:
     emails, phones, sites = draft.now("emails", []), draft.now("phones", []), draft.now("sites", [])
     kinds = {site["kind"] for site in sites if site["address_quality"] != "incomplete"}
     met = {
@@ -233,7 +278,8 @@ def _complete(draft: Draft, organization: OrganizationContext, *, contact_reach:
         "primary_contact": primary is not None,
         "registration_number": bool(draft.now("registration_number")),
         "industry": bool(draft.now("industry")),
-        "industry_for_organizations": bool(draft.now("industry")) or draft.now("kind") == "individual",
+        "industry_for_organizations": bool(draft.now("industry"))
+        or draft.now("kind") == "individual",
         "stage": bool(draft.now("stage")),
         "owner": bool(draft.now("owner_id")),
     }
@@ -249,7 +295,10 @@ def identity_of(draft: Draft) -> bytes:
     """
     parts = [draft.now("kind"), name_key(draft.now("name"))]
     if draft.now("kind") == "individual":
-        parts += [_primary(draft.now("emails", []), "address"), _primary(draft.now("phones", []), "e164")]
+        parts += [
+            _primary(draft.now("emails", []), "address"),
+            _primary(draft.now("phones", []), "e164"),
+        ]
     return hashlib.sha256("\0".join(parts).encode()).digest()
 
 
@@ -264,14 +313,7 @@ def new_draft(organization: OrganizationContext, known: Catalogues) -> Draft:
         "kind": "organization",
         "type": known.default_type,
         "registered_on": str(local_today(organization.time_zone)),
-        "preferences": Preferences().model_dump(),
-        "notification_settings": NotificationSettings().model_dump(),
-        "service": ServiceDetails().model_dump(),
-        "billing_details": BillingDetails().model_dump(),
-        "social_profiles": [],
-        "operating_hours": [],
-        "languages": [],
-        "tax_numbers": [],
+        **EMPTY,
     }
     return draft
 

@@ -31,9 +31,13 @@ class LinkService(ClientService):
         self.require_group("reach", "read")
         present = await self.load(client_id)
         links = present.document["contacts"]
-        return json.dumps({"data": links, "next_cursor": None, "has_more": False}, ensure_ascii=False)
+        return json.dumps(
+            {"data": links, "next_cursor": None, "has_more": False}, ensure_ascii=False
+        )
 
-    async def add(self, client_id: UUID, incoming: Incoming[LinkEntry], claim: Claim | None) -> Reply:
+    async def add(
+        self, client_id: UUID, incoming: Incoming[LinkEntry], claim: Claim | None
+    ) -> Reply:
         """Link a person, or a new one. The first live link is primary."""
 
         async def run() -> Reply:
@@ -50,7 +54,9 @@ class LinkService(ClientService):
             await self.require_visible(client_id)
             self.require_group("reach", "update")
             return self._replayed_link(client_id, stored)
-        return await once(self.scope, claim, run, lambda stored: self._replayed_link(client_id, stored))
+        return await once(
+            self.scope, claim, run, lambda stored: self._replayed_link(client_id, stored)
+        )
 
     def _replayed_link(self, client_id: UUID, stored: Stored) -> Reply:
         body = json.dumps(stored.reply, ensure_ascii=False, separators=(",", ":"))
@@ -61,7 +67,11 @@ class LinkService(ClientService):
         present = await self.load(client_id)
         self.require_group("reach", "update")
         entry = incoming.value
-        people = NewPeople([entry], [entry.contact_id] if entry.contact_id else []) if entry else NewPeople()
+        people = (
+            NewPeople([entry], [entry.contact_id] if entry.contact_id else [])
+            if entry
+            else NewPeople()
+        )
         people.require_rights(self.scope)
         self.require_live(present)
         if entry is None:
@@ -75,7 +85,9 @@ class LinkService(ClientService):
             raise refuse_all(_moved(f) for f in draft.faults)
         link = people.links[0] | {"position": len(rows)}
         wants_primary = "primary" in entry.roles
-        after = _promoted([*rows, link], link["id"] if wants_primary else present.row["primary_link_id"])
+        after = _promoted(
+            [*rows, link], link["id"] if wants_primary else present.row["primary_link_id"]
+        )
         try:
             await self._store_links(present, after, "contact_linked", people)
         except UniqueClash as clash:
@@ -86,7 +98,9 @@ class LinkService(ClientService):
     def _check_again(self, draft: Draft, rows: Rows, people: NewPeople) -> None:
         live = {row["contact_id"] for row in rows if row["to_on"] is None}
         if any(link["contact_id"] in live for link in people.links):
-            draft.fault("repeated_item", "This person is linked already; change that link.", "/contact_id")
+            draft.fault(
+                "repeated_item", "This person is linked already; change that link.", "/contact_id"
+            )
 
     async def change(self, client_id: UUID, link_id: UUID, incoming: Incoming[LinkPatch]) -> Reply:
         return await self.settled(lambda: self._change(client_id, link_id, incoming))
@@ -100,7 +114,10 @@ class LinkService(ClientService):
         if incoming.value is None:
             raise refuse_all(incoming.faults)
         sent = incoming.value.model_dump(mode="json", exclude_unset=True)
-        changed = row | {name: value if value is not None or name != "roles" else [] for name, value in sent.items()}
+        changed = row | {
+            name: value if value is not None or name != "roles" else []
+            for name, value in sent.items()
+        }
         primary = present.row["primary_link_id"]
         _refuse_leaving_primary(rows, row, changed, sent, primary)
         draft = Draft(client_id, present.document)
@@ -126,11 +143,20 @@ class LinkService(ClientService):
         left = [r for r in rows if r["id"] != row["id"]]
         if row["id"] == present.row["primary_link_id"] and any(r["to_on"] is None for r in left):
             raise _primary_required()
-        await self._store_links(present, _promoted(left, present.row["primary_link_id"]), "contact_unlinked", NewPeople())
+        await self._store_links(
+            present,
+            _promoted(left, present.row["primary_link_id"]),
+            "contact_unlinked",
+            NewPeople(),
+        )
 
-    async def _store_links(self, present: Present, after: Rows, action: str, people: NewPeople) -> None:
+    async def _store_links(
+        self, present: Present, after: Rows, action: str, people: NewPeople
+    ) -> None:
         """Write the links that shall be, the primary one, and what follows for the profile."""
-        primary = next((r["id"] for r in after if "primary" in r["roles"] and r["to_on"] is None), None)
+        primary = next(
+            (r["id"] for r in after if "primary" in r["roles"] and r["to_on"] is None), None
+        )
         draft = Draft(present.id, present.document)
         reach = (present.found["contact_reach"] == "true") or people.has_reach
         derive(draft, self.actor.organization, contact_reach=reach, primary=primary)
@@ -164,12 +190,22 @@ def _promoted(rows: Rows, wanted: str | None) -> Rows:
     live = [r["id"] for r in rows if r["to_on"] is None]
     chosen = wanted if wanted in live else next(iter(live), None)
     return [
-        r | {"roles": (["primary"] if r["id"] == chosen else []) + [x for x in r["roles"] if x != "primary"]}
+        r
+        | {
+            "roles": (["primary"] if r["id"] == chosen else [])
+            + [x for x in r["roles"] if x != "primary"]
+        }
         for r in rows
     ]
 
 
-def _refuse_leaving_primary(rows: Rows, row: Mapping[str, Any], changed: Mapping[str, Any], sent: Mapping[str, Any], primary: Any) -> None:
+def _refuse_leaving_primary(
+    rows: Rows,
+    row: Mapping[str, Any],
+    changed: Mapping[str, Any],
+    sent: Mapping[str, Any],
+    primary: Any,
+) -> None:
     if row["id"] != primary:
         return
     others = any(r["to_on"] is None and r["id"] != row["id"] for r in rows)
@@ -184,8 +220,17 @@ def _primary_required() -> Refusal:
 
 def _as_entry(changed: Mapping[str, Any], sent: Mapping[str, Any]) -> LinkEntry:
     """The changed link as it would be sent, to meet the same rules."""
-    roles = changed["roles"] if "roles" in sent or changed["to_on"] is None else [r for r in changed["roles"] if r != "primary"]
-    shown = {"contact_id": changed["contact_id"], "roles": roles, "from_on": changed["from_on"], "to_on": changed["to_on"]}
+    roles = (
+        changed["roles"]
+        if "roles" in sent or changed["to_on"] is None
+        else [r for r in changed["roles"] if r != "primary"]
+    )
+    shown = {
+        "contact_id": changed["contact_id"],
+        "roles": roles,
+        "from_on": changed["from_on"],
+        "to_on": changed["to_on"],
+    }
     return LinkEntry.model_validate_json(json.dumps(shown))
 
 

@@ -61,7 +61,15 @@ class OverrideService(ClientService):
         self.require_live(present)
         return present
 
-    async def _store(self, present: Present, row: dict[str, Any], effective: str, shown: Any, known: Catalogues, action: str) -> Reply:
+    async def _store(
+        self,
+        present: Present,
+        row: dict[str, Any],
+        effective: str,
+        shown: Any,
+        known: Catalogues,
+        action: str,
+    ) -> Reply:
         document = present.document
         held = present.row["type_override"]
         before = held and {
@@ -83,9 +91,23 @@ class OverrideService(ClientService):
 def _check(entry: OverrideEntry, known: Catalogues) -> None:
     faults = []
     if entry.value not in known.types:
-        faults.append(Fault("unknown_catalogue_entry", "No such type; `GET /v1/catalogues/types` lists them.", pointer="/value"))
-    if entry.expires_at is not None and (entry.expires_at.tzinfo is None or entry.expires_at <= datetime.now(UTC)):
-        faults.append(Fault("invalid_instant", "Send a time in the future, with its zone.", pointer="/expires_at"))
+        faults.append(
+            Fault(
+                "unknown_catalogue_entry",
+                "No such type; `GET /v1/catalogues/types` lists them.",
+                pointer="/value",
+            )
+        )
+    if entry.expires_at is not None and (
+        entry.expires_at.tzinfo is None or entry.expires_at <= datetime.now(UTC)
+    ):
+        faults.append(
+            Fault(
+                "invalid_instant",
+                "Send a time in the future, with its zone.",
+                pointer="/expires_at",
+            )
+        )
     if faults:
         raise refuse_all(faults)
 

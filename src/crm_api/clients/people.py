@@ -36,7 +36,9 @@ class NewPeople:
     @property
     def has_reach(self) -> bool:
         """Whether a person brings an e-mail address or a phone number."""
-        return self.linked_reach or any(e.contact and (e.contact.emails or e.contact.phones) for e in self.entries_in)
+        return self.linked_reach or any(
+            e.contact and (e.contact.emails or e.contact.phones) for e in self.entries_in
+        )
 
     @property
     def email_keys(self) -> list[str]:
@@ -56,7 +58,9 @@ class NewPeople:
         """Making a person is a right of its own; linking one needs to read persons."""
         rights = scope.actor.rights
         missing = []
-        if any(e.contact for e in self.entries_in) and not rights.can("contacts", "create", "person"):
+        if any(e.contact for e in self.entries_in) and not rights.can(
+            "contacts", "create", "person"
+        ):
             missing.append("contacts.person:create")
         if self.has_reach and not rights.can("contacts", "create", "person_reach"):
             missing.append("contacts.person_reach:create")
@@ -130,7 +134,9 @@ def check_link(draft: Draft, entry: LinkEntry, pointer: str) -> None:
         draft.fault("invalid_period", "A former contact cannot be primary.", f"{pointer}/to_on")
 
 
-def link_row(entry: LinkEntry, client_id: UUID, contact_id: UUID | None, position: int) -> dict[str, Any]:
+def link_row(
+    entry: LinkEntry, client_id: UUID, contact_id: UUID | None, position: int
+) -> dict[str, Any]:
     return {
         "id": str(new_id()),
         "client_id": str(client_id),

@@ -45,6 +45,7 @@ from crm_api.kit.projection import (
     instant,
     json_list,
     json_one,
+    words,
 )
 from crm_api.kit.reading import Listing, compare
 from crm_api.models import (
@@ -79,12 +80,31 @@ USERS = UserRow.__table__
 
 EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
 PHONE_COLUMNS = (
-    "id", "e164", "national", "international", "country", "type", "label", "extension",
-    "is_primary", "reachability", "verified_at",
+    "id",
+    "e164",
+    "national",
+    "international",
+    "country",
+    "type",
+    "label",
+    "extension",
+    "is_primary",
+    "reachability",
+    "verified_at",
 )
 SITE_COLUMNS = (
-    "id", "kind", "label", "country_code", "country_area", "city", "postal_code",
-    "street_address", "notes", "service_area", "address_quality", "is_primary",
+    "id",
+    "kind",
+    "label",
+    "country_code",
+    "country_area",
+    "city",
+    "postal_code",
+    "street_address",
+    "notes",
+    "service_area",
+    "address_quality",
+    "is_primary",
 )
 CHILDREN = {
     EMAILS: "emails",
@@ -103,7 +123,9 @@ def override_holds(main: Any) -> ColumnElement[bool]:
     """An override holds until it expires; that moment needs no write."""
     return and_(
         main.c.type_override.is_not(None),
-        or_(main.c.type_override_expires_at.is_(None), main.c.type_override_expires_at > func.now()),
+        or_(
+            main.c.type_override_expires_at.is_(None), main.c.type_override_expires_at > func.now()
+        ),
     )
 
 
@@ -174,7 +196,11 @@ def _attributes(sources: Sources, _: Rights) -> ColumnElement[Any]:
         .subquery("a")
     )
     pairs = func.json_object_agg(inner.c.key, inner.c.value)
-    return select(func.coalesce(pairs, literal_column("'{}'::json"))).select_from(inner).scalar_subquery()
+    return (
+        select(func.coalesce(pairs, literal_column("'{}'::json")))
+        .select_from(inner)
+        .scalar_subquery()
+    )
 
 
 def _refs(sources: Sources, _: Rights) -> ColumnElement[Any]:
@@ -220,7 +246,9 @@ def _credit_limit(sources: Sources, _: Rights) -> ColumnElement[Any]:
     amount = literal_column(
         f"round({main.name}.credit_limit / 10000.0, {main.name}.credit_limit_scale)::text"
     )
-    money = func.json_build_object(*_keys("amount", amount, "currency", main.c.credit_limit_currency))
+    money = func.json_build_object(
+        *_keys("amount", amount, "currency", main.c.credit_limit_currency)
+    )
     return case((main.c.credit_limit.is_not(None), money))
 
 
@@ -247,7 +275,13 @@ CLIENT_SHAPE = Shape(
     resource=Client,
     table=CLIENTS,
     expressions={
-        "number": lambda s, _: literal("C-", Text()).concat(func.lpad(cast(s.main.c.number, Text), func.greatest(6, func.length(cast(s.main.c.number, Text))), "0")),
+        "number": lambda s, _: literal("C-", Text()).concat(
+            func.lpad(
+                cast(s.main.c.number, Text),
+                func.greatest(6, func.length(cast(s.main.c.number, Text))),
+                "0",
+            )
+        ),
         "type": lambda s, _: effective_type(s.main),
         "type_status": _type_status,
         "engagement_level": _engagement,
@@ -260,7 +294,9 @@ CLIENT_SHAPE = Shape(
         "tags": _tags,
         "attributes": _attributes,
         "preferences": _filled("preferences", Preferences().model_dump()),
-        "notification_settings": _filled("notification_settings", NotificationSettings().model_dump()),
+        "notification_settings": _filled(
+            "notification_settings", NotificationSettings().model_dump()
+        ),
         "service": _filled("service", ServiceDetails().model_dump()),
         "billing_details": _filled("billing_details", BillingDetails().model_dump()),
         "credit_limit": _credit_limit,
@@ -319,7 +355,9 @@ def _ref_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]
         select(literal(1)).where(
             REFS.c.organization_id == ORG,
             REFS.c.client_id == main.c.id,
-            or_(compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)),
+            or_(
+                compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)
+            ),
         )
     )
     return ~hit if op == "ne" else hit
@@ -421,12 +459,16 @@ LIVE_CONTACTS = Statement(
             )
         ).label("reachable"),
     ).where(
-        CONTACTS.c.organization_id == ORG, CONTACTS.c.id == func.any(_ids), CONTACTS.c.lifecycle == "live"
+        CONTACTS.c.organization_id == ORG,
+        CONTACTS.c.id == func.any(_ids),
+        CONTACTS.c.lifecycle == "live",
     )
 )
 ACTIVE_USERS = Statement(
     select(MEMBERSHIPS.c.id).where(
-        MEMBERSHIPS.c.organization_id == ORG, MEMBERSHIPS.c.id == func.any(_ids), MEMBERSHIPS.c.is_active
+        MEMBERSHIPS.c.organization_id == ORG,
+        MEMBERSHIPS.c.id == func.any(_ids),
+        MEMBERSHIPS.c.is_active,
     )
 )
 
@@ -444,7 +486,7 @@ BLOCKED_BY_IDENTITY = Statement(
         CLIENTS.c.organization_id == ORG,
         CLIENTS.c.identity_digest == bindparam("digest", type_=LargeBinary()),
         CLIENTS.c.id != bindparam("id", type_=Uuid()),
-        CLIENTS.c.lifecycle.not_in(["merged", "erased"]),
+        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
     )
     .order_by(CLIENTS.c.id)
     .limit(10)
@@ -466,7 +508,7 @@ BLOCKED_BY_REGISTRATION = Statement(
         CLIENTS.c.organization_id == ORG,
         CLIENTS.c.registration_key == bindparam("key", type_=Text()),
         CLIENTS.c.id != bindparam("id", type_=Uuid()),
-        CLIENTS.c.lifecycle.not_in(["merged", "erased"]),
+        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
     )
 )
 BLOCKED_BY_REF = Statement(
@@ -475,7 +517,8 @@ BLOCKED_BY_REF = Statement(
         CLIENTS.c.organization_id == ORG,
         REFS.c.organization_id == ORG,
         REFS.c.client_id == CLIENTS.c.id,
-        REFS.c.source.concat(":").concat(REFS.c.external_id) == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        REFS.c.source.concat(":").concat(REFS.c.external_id)
+        == func.any(bindparam("keys", type_=ARRAY(Text()))),
         CLIENTS.c.id != bindparam("id", type_=Uuid()),
     )
     .limit(10)
@@ -487,7 +530,14 @@ BLOCKED_BY_REF = Statement(
 def tag_entries(tags: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
     """The catalogue entries that the tags of a write need: whoever writes remarks makes tags."""
     rows = [
-        {"catalogue": "tags", "key": t["tag"], "label": t["tag"], "position": 0, "data": {}, "version": 1}
+        {
+            "catalogue": "tags",
+            "key": t["tag"],
+            "label": t["tag"],
+            "position": 0,
+            "data": {},
+            "version": 1,
+        }
         for t in tags
     ]
     return {ENTRIES: rows} if rows else {}
@@ -498,7 +548,7 @@ _next_holder = (
     .where(
         CLIENTS.c.organization_id == ORG,
         CLIENTS.c.identity_digest == bindparam("digest", type_=LargeBinary()),
-        CLIENTS.c.lifecycle.not_in(["merged", "erased"]),
+        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
     )
     .order_by(CLIENTS.c.id)
     .limit(1)

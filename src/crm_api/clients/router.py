@@ -111,9 +111,14 @@ async def patch_client(
 
 
 @router.delete(
-    "/{client_id}", status_code=204, dependencies=[Declared], responses=answers(204, None, "Deleted.")
+    "/{client_id}",
+    status_code=204,
+    dependencies=[Declared],
+    responses=answers(204, None, "Deleted."),
 )
-async def delete_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+async def delete_client(
+    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+) -> Response:
     """Delete a client softly: it can be restored, and reports still count it."""
     await ClientService(scope).delete(client_id, if_match)
     return Response(status_code=204)
@@ -122,7 +127,9 @@ async def delete_client(scope: CurrentScope, client_id: PathId, if_match: IfMatc
 @router.post(
     "/{client_id}/archive", dependencies=[Declared], responses=answers(200, Client, "The client.")
 )
-async def archive_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+async def archive_client(
+    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+) -> Response:
     """Take a client out of use; lists show it only when asked for."""
     return as_one(await ClientService(scope).archive(client_id, if_match))
 
@@ -130,7 +137,9 @@ async def archive_client(scope: CurrentScope, client_id: PathId, if_match: IfMat
 @router.post(
     "/{client_id}/restore", dependencies=[Declared], responses=answers(200, Client, "The client.")
 )
-async def restore_client(scope: CurrentScope, client_id: PathId, if_match: IfMatch = None) -> Response:
+async def restore_client(
+    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+) -> Response:
     """Bring an archived or deleted client back into use."""
     return as_one(await ClientService(scope).restore(client_id, if_match))
 
@@ -216,7 +225,9 @@ async def patch_client_contact(
     dependencies=[Declared],
     responses=answers(204, None, "Unlinked."),
 )
-async def unlink_client_contact(scope: CurrentScope, client_id: PathId, link_id: PathId) -> Response:
+async def unlink_client_contact(
+    scope: CurrentScope, client_id: PathId, link_id: PathId
+) -> Response:
     """Remove a link; the primary one only when nobody else is left."""
     await LinkService(scope).remove(client_id, link_id)
     return Response(status_code=204)

@@ -41,10 +41,14 @@ def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogu
         effective = f"A client of type {kind!r} is one of: {', '.join(allowed)}."
         draft.fault("status_not_allowed", effective, "/status" if "status" in sent else "/type")
     if status_moved and not sent.get("status_reason"):
-        draft.fault("status_reason_required", "Send `status_reason` with the new status.", "/status_reason")
+        draft.fault(
+            "status_reason_required", "Send `status_reason` with the new status.", "/status_reason"
+        )
 
 
-async def check_references(scope: Scope, draft: Draft, sent: Mapping[str, Any], people: NewPeople | None) -> None:
+async def check_references(
+    scope: Scope, draft: Draft, sent: Mapping[str, Any], people: NewPeople | None
+) -> None:
     """A reference must point to a record that the caller may open; one look-up for each kind sent."""
     owner, referrer = sent.get("owner_id"), sent.get("referred_by_id")
     if owner is not None and not await _all_there(scope, ACTIVE_USERS, [owner]):
@@ -52,7 +56,9 @@ async def check_references(scope: Scope, draft: Draft, sent: Mapping[str, Any], 
     if referrer is not None:
         visible = {"lifecycles": visible_lifecycles(scope)}
         if referrer == draft.client_id:
-            draft.fault("unknown_client", "A client cannot have recommended itself.", "/referred_by_id")
+            draft.fault(
+                "unknown_client", "A client cannot have recommended itself.", "/referred_by_id"
+            )
         elif not await _all_there(scope, VISIBLE_CLIENTS, [referrer], visible):
             draft.fault("unknown_client", "There is no client with this id.", "/referred_by_id")
     if people is not None and people.linked_ids:
@@ -60,14 +66,22 @@ async def check_references(scope: Scope, draft: Draft, sent: Mapping[str, Any], 
         people.linked_reach = any(row["reachable"] for row in there.values())
         for n, entry in enumerate(people.entries_in):
             if entry.contact_id is not None and entry.contact_id not in there:
-                draft.fault("unknown_contact", "There is no contact with this id.", f"/contacts/{n}/contact_id")
+                draft.fault(
+                    "unknown_contact",
+                    "There is no contact with this id.",
+                    f"/contacts/{n}/contact_id",
+                )
 
 
-async def _all_there(scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None) -> bool:
+async def _all_there(
+    scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None
+) -> bool:
     return len(await _there(scope, statement, ids, more)) == len(set(ids))
 
 
-async def _there(scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None) -> dict[UUID, Any]:
+async def _there(
+    scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None
+) -> dict[UUID, Any]:
     values = {"org": scope.actor.organization_id, "ids": list(set(ids))} | dict(more or {})
     rows = await scope.db.fetch(scope.actor.organization_id, statement, values)
     return {row["id"]: row for row in rows}

@@ -79,7 +79,9 @@ class Preferences(BaseModel):
     do_not_contact: Annotated[bool, Field(description="Nothing is sent to this client.")] = False
     contact_times: Annotated[ShortText | None, Field(description="When it suits.")] = None
     language: Annotated[LanguageTag | None, Field(description="The language of messages.")] = None
-    response_expectation: Annotated[ShortText | None, Field(description="How fast they expect an answer.")] = None
+    response_expectation: Annotated[
+        ShortText | None, Field(description="How fast they expect an answer.")
+    ] = None
 
 
 class NotificationSettings(BaseModel):
@@ -100,11 +102,15 @@ class ServiceDetails(BaseModel):
     model_config = _PART
 
     sla: Annotated[ShortText | None, Field(description="The service level agreement.")] = None
-    response_time_hours: Annotated[int | None, Field(ge=0, le=8760, description="Promised response.")] = None
+    response_time_hours: Annotated[
+        int | None, Field(ge=0, le=8760, description="Promised response.")
+    ] = None
     special_requirements: Annotated[LongText | None, Field(description="What to mind.")] = None
     handling_instructions: Annotated[LongText | None, Field(description="How to handle.")] = None
     equipment: Annotated[LongText | None, Field(description="Systems and equipment.")] = None
-    emergency_procedure: Annotated[LongText | None, Field(description="Whom to call, what to do.")] = None
+    emergency_procedure: Annotated[
+        LongText | None, Field(description="Whom to call, what to do.")
+    ] = None
 
 
 class TaxNumber(BaseModel):
@@ -125,7 +131,9 @@ class BillingDetails(BaseModel):
     legal_name: Annotated[ShortText | None, Field(description="The name on invoices.")] = None
     site_id: Annotated[UUID | None, Field(description="One of the client's sites.")] = None
     email: Annotated[ShortText | None, Field(description="Where invoices are mailed.")] = None
-    purchase_order_required: Annotated[bool, Field(description="Invoices need a purchase order.")] = False
+    purchase_order_required: Annotated[
+        bool, Field(description="Invoices need a purchase order.")
+    ] = False
     reference: Annotated[ShortText | None, Field(description="Their reference.")] = None
 
 
@@ -157,14 +165,24 @@ class SiteEntry(BaseModel):
     id: Annotated[UUID | None, Field(description="The entry that this one replaces.")] = None
     kind: Annotated[SiteKind, Field(description="What the place is.")] = "physical"
     label: Annotated[ShortText | None, Field(description="Its name among people.")] = None
-    country_code: Annotated[str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2.", examples=["UG"])] = None
-    country_area: Annotated[ShortText | None, Field(description="State, province or region.")] = None
+    country_code: Annotated[
+        str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2.", examples=["UG"])
+    ] = None
+    country_area: Annotated[ShortText | None, Field(description="State, province or region.")] = (
+        None
+    )
     city: Annotated[ShortText | None, Field(description="City or town.")] = None
     postal_code: Annotated[str | None, Line(1, 20), Field(description="Postal code.")] = None
-    street_address: Annotated[str | None, Prose(500, 1), Field(description="Street and number.")] = None
+    street_address: Annotated[
+        str | None, Prose(500, 1), Field(description="Street and number.")
+    ] = None
     notes: Annotated[LongText | None, Field(description="How to find or enter it.")] = None
-    service_area: Annotated[ShortText | None, Field(description="The area that it belongs to.")] = None
-    address_quality: Annotated[str | None, Line(1, 32), Field(description="Only what was answered.")] = None
+    service_area: Annotated[ShortText | None, Field(description="The area that it belongs to.")] = (
+        None
+    )
+    address_quality: Annotated[
+        str | None, Line(1, 32), Field(description="Only what was answered.")
+    ] = None
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
 
 
@@ -174,13 +192,20 @@ class ContactLink(BaseModel):
     id: Annotated[UUID, Field(description="The id of the link.")]
     contact_id: Annotated[UUID, Field(description="The person.")]
     roles: Annotated[list[ContactRole], Field(max_length=5, description="Roles at this client.")]
-    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = None
+    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = (
+        None
+    )
     job_title: Annotated[str | None, Field(max_length=200)] = None
     from_on: Annotated[date | None, Field(description="First day.")] = None
-    to_on: Annotated[date | None, Field(description="Last day; a former person stays visible.")] = None
+    to_on: Annotated[date | None, Field(description="Last day; a former person stays visible.")] = (
+        None
+    )
     contact: Annotated[
         dict[str, Any] | None,
-        Field(description="With `expand=contacts`: the person, as far as you may see.", json_schema_extra={"$ref": "#/components/schemas/Contact"}),
+        Field(
+            description="With `expand=contacts`: the person, as far as you may see.",
+            json_schema_extra={"$ref": "#/components/schemas/Contact"},
+        ),
     ] = None
 
 
@@ -191,8 +216,12 @@ class LinkEntry(BaseModel):
 
     contact_id: Annotated[UUID | None, Field(description="A person that is known.")] = None
     contact: Annotated[ContactEntry | None, Field(description="A new person.")] = None
-    roles: Annotated[list[ContactRole], Field(max_length=5, description="Roles at this client.")] = []
-    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = None
+    roles: Annotated[
+        list[ContactRole], Field(max_length=5, description="Roles at this client.")
+    ] = []
+    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = (
+        None
+    )
     job_title: Annotated[ShortText | None, Field(description="Title at this client.")] = None
     from_on: Annotated[LocalDate | None, Field(description="First day.")] = None
     to_on: Annotated[LocalDate | None, Field(description="Last day.")] = None
@@ -203,8 +232,12 @@ class LinkPatch(BaseModel):
 
     model_config = _PART
 
-    roles: Annotated[list[ContactRole] | None, Field(max_length=5, description="Roles at this client.")] = None
-    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = None
+    roles: Annotated[
+        list[ContactRole] | None, Field(max_length=5, description="Roles at this client.")
+    ] = None
+    function: Annotated[ContactFunction | None, Field(description="What the person decides.")] = (
+        None
+    )
     job_title: Annotated[ShortText | None, Field(description="Title at this client.")] = None
     from_on: Annotated[LocalDate | None, Field(description="First day.")] = None
     to_on: Annotated[LocalDate | None, Field(description="Last day.")] = None
@@ -225,9 +258,15 @@ class OverrideEntry(BaseModel):
 
     model_config = _PART
 
-    value: Annotated[Key, Field(description="The value that shall hold.", examples=["active_advertiser"])]
-    reason: Annotated[str, Line(1, 500), Field(description="Why.", examples=["Signed today, contract follows"])]
-    expires_at: Annotated[datetime | None, Field(description="Until when it holds; absent: until lifted.")] = None
+    value: Annotated[
+        Key, Field(description="The value that shall hold.", examples=["active_advertiser"])
+    ]
+    reason: Annotated[
+        str, Line(1, 500), Field(description="Why.", examples=["Signed today, contract follows"])
+    ]
+    expires_at: Annotated[
+        datetime | None, Field(description="Until when it holds; absent: until lifted.")
+    ] = None
 
 
 class DerivedStatus(BaseModel):
@@ -299,18 +338,31 @@ class Client(Resource):
     # What the history tells besides fields: name → group.
     logged: ClassVar = {"type_override": "assessment"}
     create_options: ClassVar = {
-        "allow_duplicate": (bool, "Create although the name exists; needs `clients:duplicate_override`."),
-        "on_inactive": (Literal["create"], "Take an e-mail address from the archived client that holds it."),
+        "allow_duplicate": (
+            bool,
+            "Create although the name exists; needs `clients:duplicate_override`.",
+        ),
+        "on_inactive": (
+            Literal["create"],
+            "Take an e-mail address from the archived client that holds it.",
+        ),
     }
     patch_options: ClassVar = {
-        "allow_duplicate": (bool, "Rename although the name exists; needs `clients:duplicate_override`."),
+        "allow_duplicate": (
+            bool,
+            "Rename although the name exists; needs `clients:duplicate_override`.",
+        ),
     }
 
     id: Annotated[UUID, Rule("identity", NEVER), Field(description="Its id, for ever.")]
     number: Annotated[
         str,
         Rule("identity", NEVER, sort=True),
-        Field(description="Its number among people; never used again.", examples=["C-000123"], max_length=24),
+        Field(
+            description="Its number among people; never used again.",
+            examples=["C-000123"],
+            max_length=24,
+        ),
     ]
     lifecycle: Annotated[
         Lifecycle, Rule("identity", NEVER, filter=Op.EQ), Field(description="Whether it is in use.")
@@ -451,7 +503,10 @@ class Client(Resource):
         UUID | None, Rule("lead"), Field(description="The client that recommended us.")
     ] = None
     target_audience: Annotated[
-        str | None, Prose(4000, 1), Rule("audience"), Field(description="Whom the client addresses.")
+        str | None,
+        Prose(4000, 1),
+        Rule("audience"),
+        Field(description="Whom the client addresses."),
     ] = None
     operating_hours: Annotated[
         list[OperatingHours],
@@ -480,12 +535,19 @@ class Client(Resource):
     ] = []
     sites: Annotated[
         list[Site],
-        Rule("reach", accepts=Annotated[list[SiteEntry], Field(max_length=50)], data_class=PERSONAL),
+        Rule(
+            "reach", accepts=Annotated[list[SiteEntry], Field(max_length=50)], data_class=PERSONAL
+        ),
         Field(max_length=50, description="Addresses."),
     ] = []
     contacts: Annotated[
         list[ContactLink],
-        Rule("reach", ON_CREATE, accepts=Annotated[list[LinkEntry], Field(max_length=50)], data_class=PERSONAL),
+        Rule(
+            "reach",
+            ON_CREATE,
+            accepts=Annotated[list[LinkEntry], Field(max_length=50)],
+            data_class=PERSONAL,
+        ),
         Field(max_length=500, description="Links to persons; edit them at `/contacts`."),
     ] = []
     primary_contact: Annotated[
@@ -532,7 +594,12 @@ class Client(Resource):
     attributes: Annotated[
         dict[AttributeKey, Annotated[str, Line(1, 400)]],
         Rule("remarks", merges=True),
-        Field(default_factory=dict, max_length=100, description="Pairs of key and value.", examples=[{"shoe_size": "44"}]),
+        Field(
+            default_factory=dict,
+            max_length=100,
+            description="Pairs of key and value.",
+            examples=[{"shoe_size": "44"}],
+        ),
     ]
     billing_details: Annotated[
         BillingDetails,

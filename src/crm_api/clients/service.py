@@ -59,7 +59,9 @@ class ClientService(RecordService):
 
     # ----------------------------------------------------------------- create
 
-    async def create(self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False) -> Reply:
+    async def create(
+        self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False
+    ) -> Reply:
         """A new client with all that it came with, or nothing.
 
         Raises:
@@ -77,7 +79,9 @@ class ClientService(RecordService):
         known = await known_entries(self.scope.db, organization)
         defaults = {"type": known.default_type}
         options = tuple(Client.create_options)
-        sifted = sift(self.scope, Client, incoming, When.ON_CREATE, free_defaults=defaults, options=options)
+        sifted = sift(
+            self.scope, Client, incoming, When.ON_CREATE, free_defaults=defaults, options=options
+        )
         people = new_people(sifted)
         require_fields(self.scope, Client, sifted, "create")
         people.require_rights(self.scope)
@@ -88,7 +92,9 @@ class ClientService(RecordService):
         async with self.locked():
             return await self._decide_create(sifted, people, known, claim)
 
-    async def _decide_create(self, sifted: Sifted, people: NewPeople, known: Catalogues, claim: Claim | None) -> Reply:
+    async def _decide_create(
+        self, sifted: Sifted, people: NewPeople, known: Catalogues, claim: Claim | None
+    ) -> Reply:
         organization = self.actor.organization
         draft = new_draft(organization, known)
         apply(draft, sifted.values, organization, known)
@@ -98,13 +104,17 @@ class ClientService(RecordService):
         people.prepare(draft, organization)
         await check_references(self.scope, draft, sifted.values, people)
         if not people.has_reach and not (draft.now("emails") or draft.now("phones")):
-            draft.fault("contact_method_required", "Send an e-mail address or a phone number.", "/emails")
+            draft.fault(
+                "contact_method_required", "Send an e-mail address or a phone number.", "/emails"
+            )
         sifted.faults += draft.faults
         raise_faults(sifted)
         derive(draft, organization, contact_reach=people.has_reach, primary=people.primary_link_id)
         return await self._insert(draft, people, sifted, claim)
 
-    async def _insert(self, draft: Draft, people: NewPeople, sifted: Sifted, claim: Claim | None) -> Reply:
+    async def _insert(
+        self, draft: Draft, people: NewPeople, sifted: Sifted, claim: Claim | None
+    ) -> Reply:
         try:
             return await self._insert_once(draft, people, "", claim)
         except UniqueClash as clash:
@@ -115,13 +125,17 @@ class ClientService(RecordService):
                 return await self._insert_taking_over(blocked, draft, people, claim)
             raise blocked.refusal from None
 
-    async def _insert_or_refuse(self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None) -> Reply:
+    async def _insert_or_refuse(
+        self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None
+    ) -> Reply:
         try:
             return await self._insert_once(draft, people, slot, claim)
         except UniqueClash as clash:
             raise (await self._blocked(clash, draft, people)).refusal from None
 
-    async def _insert_taking_over(self, blocked: Blocked, draft: Draft, people: NewPeople, claim: Claim | None) -> Reply:
+    async def _insert_taking_over(
+        self, blocked: Blocked, draft: Draft, people: NewPeople, claim: Claim | None
+    ) -> Reply:
         """The address leaves the inactive holder in the same transaction."""
         visible = self.lifecycles()
         hidden = any(holder["lifecycle"] not in visible for holder in blocked.holders)
@@ -141,7 +155,9 @@ class ClientService(RecordService):
         diff = {"emails": (before, kept.items)}
         await self.update(present, {}, diff, "email_released", replaced={EMAILS: rows})
 
-    async def _insert_once(self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None) -> Reply:
+    async def _insert_once(
+        self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None
+    ) -> Reply:
         row = finish_row(draft) | {
             "id": str(draft.client_id),
             "version": 1,
@@ -184,7 +200,14 @@ class ClientService(RecordService):
 
     # ------------------------------------------------------------------ patch
 
-    async def patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None, *, dry_run: bool = False) -> Reply:
+    async def patch(
+        self,
+        client_id: UUID,
+        incoming: Incoming[Any],
+        if_match: str | None,
+        *,
+        dry_run: bool = False,
+    ) -> Reply:
         """Merge the sent fields (RFC 7396).
 
         Raises:
@@ -203,7 +226,9 @@ class ClientService(RecordService):
         require_some(self.scope, Client, "update")
         known = await known_entries(self.scope.db, self.actor.organization)
         options = tuple(Client.patch_options)
-        sifted = sift(self.scope, Client, incoming, When.LATER, current=present.document, options=options)
+        sifted = sift(
+            self.scope, Client, incoming, When.LATER, current=present.document, options=options
+        )
         require_fields(self.scope, Client, sifted, "update")
         require_options(self.scope, sifted)
         require_current(if_match, present.seen, incoming.raw)
@@ -215,7 +240,12 @@ class ClientService(RecordService):
         sifted.faults += draft.faults
         raise_faults(sifted)
         reach = present.found["contact_reach"] == "true"
-        derive(draft, self.actor.organization, contact_reach=reach, primary=present.row["primary_link_id"])
+        derive(
+            draft,
+            self.actor.organization,
+            contact_reach=reach,
+            primary=present.row["primary_link_id"],
+        )
         if not draft.diff():
             return await self.get(client_id, ())
         return await self._apply(draft, present, sifted)
@@ -255,8 +285,9 @@ class ClientService(RecordService):
 
     async def restore(self, client_id: UUID, if_match: str | None) -> Reply:
         """Back to live: from archived, or (who reads them) from deleted."""
-        return await self.move(client_id, "restore", "restored", "live", ("archived", "deleted"), if_match)
+        return await self.move(
+            client_id, "restore", "restored", "live", ("archived", "deleted"), if_match
+        )
 
     async def delete(self, client_id: UUID, if_match: str | None) -> None:
         await self.move(client_id, "delete", "deleted", "deleted", ("live", "archived"), if_match)
-

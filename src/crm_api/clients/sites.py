@@ -15,7 +15,9 @@ LINES = ("country_area", "city", "postal_code", "street_address")
 STORED = ("kind", "label", "country_code", *LINES, "notes", "service_area")
 
 
-def settle_sites(sent: Sequence[SiteEntry] | None, current: Sequence[Mapping[str, Any]], pointer: str) -> Settled:
+def settle_sites(
+    sent: Sequence[SiteEntry] | None, current: Sequence[Mapping[str, Any]], pointer: str
+) -> Settled:
     """Match by id, then by the address itself; missing entries are removed."""
     found = Settled([], [], [])
     for n, entry in enumerate(sent or ()):
@@ -25,7 +27,13 @@ def settle_sites(sent: Sequence[SiteEntry] | None, current: Sequence[Mapping[str
         item["address_quality"] = _checked(found, item, place)
         match = _match(found, entry, item, current, place)
         if entry.address_quality not in (None, item["address_quality"]):
-            found.faults.append(Fault("read_only_field", "This follows from the address.", pointer=f"{place}/address_quality"))
+            found.faults.append(
+                Fault(
+                    "read_only_field",
+                    "This follows from the address.",
+                    pointer=f"{place}/address_quality",
+                )
+            )
         found.items.append({"id": match or str(new_id()), **item, "is_primary": entry.is_primary})
         found.keys.append(_key(item))
     _one_primary(found, pointer)
@@ -43,14 +51,24 @@ def _checked(found: Settled, item: dict[str, Any], place: str) -> str:
     return check.quality
 
 
-def _match(found: Settled, entry: SiteEntry, item: Mapping[str, Any], current: Sequence[Mapping[str, Any]], place: str) -> str | None:
+def _match(
+    found: Settled,
+    entry: SiteEntry,
+    item: Mapping[str, Any],
+    current: Sequence[Mapping[str, Any]],
+    place: str,
+) -> str | None:
     taken = {i["id"] for i in found.items}
     if entry.id is not None:
         wanted = str(entry.id)
         if wanted not in {i["id"] for i in current}:
-            found.faults.append(Fault("unknown_item", "There is no entry with this id here.", pointer=f"{place}/id"))
+            found.faults.append(
+                Fault("unknown_item", "There is no entry with this id here.", pointer=f"{place}/id")
+            )
         elif wanted in taken:
-            found.faults.append(Fault("repeated_item", "The same entry stands twice in this list.", pointer=place))
+            found.faults.append(
+                Fault("repeated_item", "The same entry stands twice in this list.", pointer=place)
+            )
         return wanted
     key = _key(item)
     return next((i["id"] for i in current if _key(i) == key and i["id"] not in taken), None)
@@ -63,7 +81,9 @@ def _key(item: Mapping[str, Any]) -> str:
 def _one_primary(found: Settled, pointer: str) -> None:
     marked = [item for item in found.items if item["is_primary"]]
     if len(marked) > 1:
-        found.faults.append(Fault("two_primaries", "Mark at most one entry as primary.", pointer=pointer))
+        found.faults.append(
+            Fault("two_primaries", "Mark at most one entry as primary.", pointer=pointer)
+        )
     for n, item in enumerate(found.items):
         item["is_primary"] = item is marked[0] if marked else n == 0
 

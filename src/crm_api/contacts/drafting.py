@@ -28,7 +28,11 @@ class NewContact:
     faults: list[Fault] = field(default_factory=list)
 
     def diff(self) -> Diff:
-        return {name: (None, value) for name, value in self.wire.items() if value not in (None, [], False)}
+        return {
+            name: (None, value)
+            for name, value in self.wire.items()
+            if value not in (None, [], False)
+        }
 
 
 def sort_key(name: str) -> str | None:
@@ -55,7 +59,9 @@ def draft_contact(
     faults = [*emails.faults, *phones.faults]
     key = sort_key(entry.name)
     if key is None:
-        faults.append(Fault("invalid_name", "Write a name of letters or digits.", pointer=f"{pointer}/name"))
+        faults.append(
+            Fault("invalid_name", "Write a name of letters or digits.", pointer=f"{pointer}/name")
+        )
     wire = {
         "name": entry.name,
         "honorific": entry.honorific,

@@ -29,7 +29,9 @@ class Email(BaseModel):
     label: Annotated[Label | None, Field(description="What it is for.")] = None
     is_primary: Annotated[bool, Field(description="Exactly one address of a record is primary.")]
     reachability: Annotated[Reachability, Field(description="What is known of its working.")]
-    verified_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"}, max_length=32)] = None
+    verified_at: Annotated[
+        str | None, Field(json_schema_extra={"format": "date-time"}, max_length=32)
+    ] = None
 
 
 class EmailEntry(BaseModel):
@@ -37,12 +39,18 @@ class EmailEntry(BaseModel):
 
     model_config = _IN
 
-    address: Annotated[str, Line(1, 254), Field(description="The address.", examples=["ada@example.com"])]
+    address: Annotated[
+        str, Line(1, 254), Field(description="The address.", examples=["ada@example.com"])
+    ]
     id: Annotated[UUID | None, Field(description="The entry that this one replaces.")] = None
     label: Annotated[Label | None, Field(description="What it is for.")] = None
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
-    reachability: Annotated[Reachability | None, Field(description="Only what was answered.")] = None
-    verified_at: Annotated[str | None, Field(description="Only what was answered.", max_length=40)] = None
+    reachability: Annotated[Reachability | None, Field(description="Only what was answered.")] = (
+        None
+    )
+    verified_at: Annotated[
+        str | None, Field(description="Only what was answered.", max_length=40)
+    ] = None
 
 
 class Phone(BaseModel):
@@ -58,7 +66,9 @@ class Phone(BaseModel):
     extension: Annotated[str | None, Field(max_length=20)] = None
     is_primary: Annotated[bool, Field(description="Exactly one number of a record is primary.")]
     reachability: Annotated[Reachability, Field(description="What is known of its working.")]
-    verified_at: Annotated[str | None, Field(json_schema_extra={"format": "date-time"}, max_length=32)] = None
+    verified_at: Annotated[
+        str | None, Field(json_schema_extra={"format": "date-time"}, max_length=32)
+    ] = None
 
 
 class PhoneEntry(BaseModel):
@@ -66,17 +76,33 @@ class PhoneEntry(BaseModel):
 
     model_config = _IN
 
-    e164: Annotated[str | None, Line(1, 64), Field(description="The number in E.164; it wins.", examples=["+256772123456"])] = None
-    national: Annotated[str | None, Line(1, 64), Field(description="The number as its country writes it.")] = None
-    country: Annotated[str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2, with `national`.")] = None
-    international: Annotated[str | None, Line(1, 64), Field(description="Only what was answered.")] = None
+    e164: Annotated[
+        str | None,
+        Line(1, 64),
+        Field(description="The number in E.164; it wins.", examples=["+256772123456"]),
+    ] = None
+    national: Annotated[
+        str | None, Line(1, 64), Field(description="The number as its country writes it.")
+    ] = None
+    country: Annotated[
+        str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2, with `national`.")
+    ] = None
+    international: Annotated[
+        str | None, Line(1, 64), Field(description="Only what was answered.")
+    ] = None
     type: Annotated[str | None, Line(1, 32), Field(description="Only what was answered.")] = None
     id: Annotated[UUID | None, Field(description="The entry that this one replaces.")] = None
     label: Annotated[Label | None, Field(description="What it is for.")] = None
-    extension: Annotated[str | None, Line(1, 20), Field(description="The extension, digits.")] = None
+    extension: Annotated[str | None, Line(1, 20), Field(description="The extension, digits.")] = (
+        None
+    )
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
-    reachability: Annotated[Reachability | None, Field(description="Only what was answered.")] = None
-    verified_at: Annotated[str | None, Field(description="Only what was answered.", max_length=40)] = None
+    reachability: Annotated[Reachability | None, Field(description="Only what was answered.")] = (
+        None
+    )
+    verified_at: Annotated[
+        str | None, Field(description="Only what was answered.", max_length=40)
+    ] = None
 
 
 EmailsIn = Annotated[list[Annotated[str, Line(1, 254)] | EmailEntry], Field(max_length=MAX_POINTS)]
@@ -99,11 +125,19 @@ def settle_emails(sent: Sequence[Any] | None, current: Sequence[Item], pointer: 
     found = Settled([], [], [])
     for n, entry in enumerate(sent or ()):
         place = f"{pointer}/{n}"
-        given = {"address": entry} if isinstance(entry, str) else entry.model_dump(exclude_unset=True)
+        given = (
+            {"address": entry} if isinstance(entry, str) else entry.model_dump(exclude_unset=True)
+        )
         try:
             parsed = parse_email(given["address"])
         except ValueError as error:
-            found.faults.append(Fault("invalid_email", _text(error), pointer=place if isinstance(entry, str) else f"{place}/address"))
+            found.faults.append(
+                Fault(
+                    "invalid_email",
+                    _text(error),
+                    pointer=place if isinstance(entry, str) else f"{place}/address",
+                )
+            )
             continue
         core = {"address": parsed.address}
         _settle(found, given, core, parsed.key, _email_key, current, place)
@@ -111,7 +145,9 @@ def settle_emails(sent: Sequence[Any] | None, current: Sequence[Item], pointer: 
     return found
 
 
-def settle_phones(sent: Sequence[Any] | None, current: Sequence[Item], pointer: str, default_country: str | None) -> Settled:
+def settle_phones(
+    sent: Sequence[Any] | None, current: Sequence[Item], pointer: str, default_country: str | None
+) -> Settled:
     """Match by id, then by number; computed parts may be echoed and must then be equal."""
     found = Settled([], [], [])
     for n, entry in enumerate(sent or ()):
@@ -119,10 +155,14 @@ def settle_phones(sent: Sequence[Any] | None, current: Sequence[Item], pointer: 
         given = {"e164": entry} if isinstance(entry, str) else entry.model_dump(exclude_unset=True)
         number = given.get("e164") or given.get("national") or given.get("international")
         if number is None:
-            found.faults.append(Fault("required", "Send `e164`, or `country` and `national`.", pointer=place))
+            found.faults.append(
+                Fault("required", "Send `e164`, or `country` and `national`.", pointer=place)
+            )
             continue
         try:
-            parsed = parse_phone(number, given.get("country"), default_country if isinstance(entry, str) else None)
+            parsed = parse_phone(
+                number, given.get("country"), default_country if isinstance(entry, str) else None
+            )
         except ValueError as error:
             found.faults.append(Fault("invalid_phone", _text(error), pointer=place))
             continue
@@ -137,7 +177,11 @@ def settle_phones(sent: Sequence[Any] | None, current: Sequence[Item], pointer: 
         if given.get("e164"):
             computed = ("national", "international", "country", "type")
             found.faults += [
-                Fault("read_only_field", "This part follows from the number; leave it out.", pointer=f"{place}/{part}")
+                Fault(
+                    "read_only_field",
+                    "This part follows from the number; leave it out.",
+                    pointer=f"{place}/{part}",
+                )
                 for part in computed
                 if given.get(part) is not None and given[part] != core[part]
             ]
@@ -159,17 +203,29 @@ def _phone_key(item: Item) -> str:
     return f"{item['e164']};{item.get('extension') or ''}"
 
 
-def _settle(found: Settled, given: Item, core: Item, key: str, key_of: Any, current: Sequence[Item], place: str) -> None:
+def _settle(
+    found: Settled,
+    given: Item,
+    core: Item,
+    key: str,
+    key_of: Any,
+    current: Sequence[Item],
+    place: str,
+) -> None:
     taken = {item["id"] for item in found.items}
     wanted = str(given["id"]) if given.get("id") else None
     match = next((i for i in current if i["id"] == wanted), None) if wanted else None
     if wanted and match is None:
-        found.faults.append(Fault("unknown_item", "There is no entry with this id here.", pointer=f"{place}/id"))
+        found.faults.append(
+            Fault("unknown_item", "There is no entry with this id here.", pointer=f"{place}/id")
+        )
         return
     if match is None:
         match = next((i for i in current if key_of(i) == key and i["id"] not in taken), None)
     if key in found.keys or (match and match["id"] in taken):
-        found.faults.append(Fault("repeated_item", "The same entry stands twice in this list.", pointer=place))
+        found.faults.append(
+            Fault("repeated_item", "The same entry stands twice in this list.", pointer=place)
+        )
         return
     same = match is not None and key_of(match) == key
     item = {
@@ -191,7 +247,9 @@ def _settle(found: Settled, given: Item, core: Item, key: str, key_of: Any, curr
 def _one_primary(found: Settled, pointer: str) -> None:
     marked = [item for item in found.items if item["is_primary"]]
     if len(marked) > 1:
-        found.faults.append(Fault("two_primaries", "Mark at most one entry as primary.", pointer=pointer))
+        found.faults.append(
+            Fault("two_primaries", "Mark at most one entry as primary.", pointer=pointer)
+        )
     for n, item in enumerate(found.items):
         item["is_primary"] = item is marked[0] if marked else n == 0
 

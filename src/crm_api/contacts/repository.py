@@ -11,7 +11,7 @@ from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
-from crm_api.kit.projection import Shape, Sources, children, json_list
+from crm_api.kit.projection import Shape, Sources, children, json_list, words
 from crm_api.kit.reading import Listing, compare
 from crm_api.kit.scope import Scope
 from crm_api.models import (
@@ -55,7 +55,7 @@ def _links(sources: Sources, _: Rights) -> ColumnElement[Any]:
             LINKS.c.contact_id == main.c.id,
             CLIENTS.c.organization_id == ORG,
             CLIENTS.c.id == LINKS.c.client_id,
-            CLIENTS.c.lifecycle.in_(["live", "archived"]),
+            CLIENTS.c.lifecycle.in_(words("live", "archived")),
         )
         .correlate(main)
         .order_by(LINKS.c.id)
@@ -151,7 +151,7 @@ _LIVE_LINKS = Statement(
             LINKS.c.to_on.is_(None),
             CLIENTS.c.organization_id == ORG,
             CLIENTS.c.id == LINKS.c.client_id,
-            CLIENTS.c.lifecycle.in_(["live", "archived"]),
+            CLIENTS.c.lifecycle.in_(words("live", "archived")),
         )
         .subquery("l")
     )

@@ -87,18 +87,27 @@ async def patch_contact(
 
 
 @router.delete(
-    "/{contact_id}", status_code=204, dependencies=[Declared], responses=answers(204, None, "Deleted.")
+    "/{contact_id}",
+    status_code=204,
+    dependencies=[Declared],
+    responses=answers(204, None, "Deleted."),
 )
-async def delete_contact(scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None) -> Response:
+async def delete_contact(
+    scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
+) -> Response:
     """Delete a person softly; refused while the person serves a client."""
     await ContactService(scope).delete(contact_id, if_match)
     return Response(status_code=204)
 
 
 @router.post(
-    "/{contact_id}/restore", dependencies=[Declared], responses=answers(200, Contact, "The contact.")
+    "/{contact_id}/restore",
+    dependencies=[Declared],
+    responses=answers(200, Contact, "The contact."),
 )
-async def restore_contact(scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None) -> Response:
+async def restore_contact(
+    scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
+) -> Response:
     """Bring a deleted person back."""
     return as_one(await ContactService(scope).restore(contact_id, if_match))
 

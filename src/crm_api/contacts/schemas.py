@@ -20,7 +20,9 @@ class ContactEntry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    name: Annotated[str, Line(1, 200), Field(description="The person's name.", examples=["Ada Nakato"])]
+    name: Annotated[
+        str, Line(1, 200), Field(description="The person's name.", examples=["Ada Nakato"])
+    ]
     honorific: Annotated[str | None, Line(1, 50), Field(description="Form of address.")] = None
     languages: Annotated[Languages, Field(description="Languages the person speaks.")] = []
     emails: Annotated[EmailsIn, Field(description="E-mail addresses, unique among contacts.")] = []
@@ -32,8 +34,12 @@ class ClientLink(BaseModel):
 
     id: Annotated[UUID, Field(description="The id of the link.")]
     client_id: Annotated[UUID, Field(description="The client.")]
-    roles: Annotated[list[Annotated[str, Field(max_length=32)]], Field(max_length=5, description="Roles there.")]
-    function: Annotated[str | None, Field(max_length=64, description="What the person decides.")] = None
+    roles: Annotated[
+        list[Annotated[str, Field(max_length=32)]], Field(max_length=5, description="Roles there.")
+    ]
+    function: Annotated[
+        str | None, Field(max_length=64, description="What the person decides.")
+    ] = None
     job_title: Annotated[str | None, Field(max_length=200, description="Title there.")] = None
     from_on: Annotated[date | None, Field(description="First day.")] = None
     to_on: Annotated[date | None, Field(description="Last day.")] = None

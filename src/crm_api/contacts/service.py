@@ -74,7 +74,9 @@ class ContactService(RecordService):
         readable = self.actor.rights.can("contacts", "read_deleted")
         return ["live", "deleted", "merged", "erased"] if readable else ["live"]
 
-    async def create(self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False) -> Reply:
+    async def create(
+        self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False
+    ) -> Reply:
         """A new person.
 
         Raises:
@@ -109,7 +111,14 @@ class ContactService(RecordService):
         self.scope.verified = True
         return one(found["body"], status=201, location=f"{self.path}/{draft.id}")
 
-    async def patch(self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None, *, dry_run: bool = False) -> Reply:
+    async def patch(
+        self,
+        contact_id: UUID,
+        incoming: Incoming[Any],
+        if_match: str | None,
+        *,
+        dry_run: bool = False,
+    ) -> Reply:
         """Merge the sent fields (RFC 7396)."""
         run = partial(self._patch, contact_id, incoming, if_match)
         if dry_run:
@@ -121,7 +130,9 @@ class ContactService(RecordService):
                 return await run()
         return await self.settled(run)
 
-    async def _patch(self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
+    async def _patch(
+        self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None
+    ) -> Reply:
         present = await self.load(contact_id, with_seen=if_match is not None)
         require_some(self.scope, Contact, "update")
         sifted = sift(self.scope, Contact, incoming, When.LATER, current=present.document)
@@ -153,13 +164,17 @@ class ContactService(RecordService):
             if draft.row["name_key"] is None:
                 sifted.fault("invalid_name", "Write a name of letters or digits.", "/name")
         if "emails" in sifted.values:
-            emails = settle_emails(sifted.values["emails"], draft.before.get("emails", []), "/emails")
+            emails = settle_emails(
+                sifted.values["emails"], draft.before.get("emails", []), "/emails"
+            )
             draft.after["emails"], draft.email_keys = emails.items, emails.keys
             draft.replaced[EMAILS] = email_rows(emails, self.parent, draft.id)
             sifted.faults += emails.faults
         if "phones" in sifted.values:
             country = self.actor.organization.default_country
-            phones = settle_phones(sifted.values["phones"], draft.before.get("phones", []), "/phones", country)
+            phones = settle_phones(
+                sifted.values["phones"], draft.before.get("phones", []), "/phones", country
+            )
             draft.after["phones"] = phones.items
             draft.replaced[PHONES] = phone_rows(phones, self.parent, draft.id)
             sifted.faults += phones.faults
@@ -173,7 +188,9 @@ class ContactService(RecordService):
         if superior != draft.id and not await self._there(LIVE_CONTACTS, [superior]):
             sifted.fault("unknown_contact", "There is no contact with this id.", "/reports_to_id")
         elif superior == draft.id or await leads_to(self.scope, superior, draft.id):
-            sifted.fault("cycle", "This would make the person report to themselves.", "/reports_to_id")
+            sifted.fault(
+                "cycle", "This would make the person report to themselves.", "/reports_to_id"
+            )
 
     async def _there(self, statement: Statement, ids: Sequence[UUID]) -> bool:
         values = {"org": self.actor.organization_id, "ids": list(ids)}
@@ -190,15 +207,23 @@ class ContactService(RecordService):
         code = "email_in_use_inactive" if inactive else "email_in_use"
         taken = {row["key"] for row in rows}
         detail = "Another contact has this e-mail address."
-        faults = [Fault(code, detail, pointer=f"/emails/{n}") for n, k in enumerate(draft.email_keys) if k in taken]
+        faults = [
+            Fault(code, detail, pointer=f"/emails/{n}")
+            for n, k in enumerate(draft.email_keys)
+            if k in taken
+        ]
         calls = [
-            {"action": "open", "method": "GET", "path": f"{self.path}/{c['id']}"} for c in shown if "id" in c
+            {"action": "open", "method": "GET", "path": f"{self.path}/{c['id']}"}
+            for c in shown
+            if "id" in c
         ]
         return Refusal(code, detail, faults, members={"candidates": shown, "next": calls})
 
     def _candidate(self, row: Mapping[str, Any]) -> dict[str, Any]:
         base: dict[str, Any] = {"score": 1.0, "reasons": ["same_email"]}
-        if row["lifecycle"] not in self.lifecycles() or not self.actor.rights.can("contacts", "read", "person"):
+        if row["lifecycle"] not in self.lifecycles() or not self.actor.rights.can(
+            "contacts", "read", "person"
+        ):
             return {"visibility": "not_visible"} | base
         return {"visibility": row["lifecycle"], "id": str(row["id"]), "name": row["name"]} | base
 

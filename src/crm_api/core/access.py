@@ -43,9 +43,11 @@ class Rights:
 def _grants(layer: frozenset[str], resource: str, action: str, group: str | None) -> bool:
     if "*" in layer:
         return True
-    subjects = [resource, "*"] if group is None else [
-        f"{r}.{g}" for r in (resource, "*") for g in (group, "*")
-    ]
+    subjects = (
+        [resource, "*"]
+        if group is None
+        else [f"{r}.{g}" for r in (resource, "*") for g in (group, "*")]
+    )
     return any(f"{subject}:{act}" in layer for subject in subjects for act in (action, "*"))
 
 

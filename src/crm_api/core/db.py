@@ -104,9 +104,8 @@ def translate(error: BaseException) -> BaseException:
         # The value never appears: PostgreSQL's message would echo it.
         return Refusal("invalid", "A value is outside what the database can hold.")
     # A read-only or vanished server, a full disk, a cancelled statement, a dropped connection.
-    if (
-        state[:2] in _UNAVAILABLE_CLASSES
-        or isinstance(error, asyncpg.InterfaceError | TimeoutError | OSError)
+    if state[:2] in _UNAVAILABLE_CLASSES or isinstance(
+        error, asyncpg.InterfaceError | TimeoutError | OSError
     ):
         log.warning("database_unavailable", sqlstate=state, error=type(error).__name__)
         return unavailable()
@@ -227,9 +226,7 @@ class Database:
         """The first row, or None. `lists` chooses the pool whose statements are planned anew."""
         with _translated():
             async with self._connection(organization_id, lists=lists) as connection:
-                return await connection.fetchrow(
-                    statement.sql, *statement.arguments(values or {})
-                )
+                return await connection.fetchrow(statement.sql, *statement.arguments(values or {}))
 
     async def fetch(
         self,

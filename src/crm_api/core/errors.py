@@ -34,55 +34,165 @@ class Fault:
 
 PROBLEMS: dict[str, Problem] = {
     # 400
-    "malformed_request": Problem(400, "The request cannot be read", "Send valid UTF-8 JSON with unique keys, at most 32 levels deep."),
-    "body_incomplete": Problem(400, "The body did not arrive in time", "Nothing was done. Send the request again, with the same `Idempotency-Key`."),
-    "invalid_cursor": Problem(400, "The cursor is not valid here", "Start again without `cursor`; a cursor belongs to one caller, one filter and one sort."),
+    "malformed_request": Problem(
+        400,
+        "The request cannot be read",
+        "Send valid UTF-8 JSON with unique keys, at most 32 levels deep.",
+    ),
+    "body_incomplete": Problem(
+        400,
+        "The body did not arrive in time",
+        "Nothing was done. Send the request again, with the same `Idempotency-Key`.",
+    ),
+    "invalid_cursor": Problem(
+        400,
+        "The cursor is not valid here",
+        "Start again without `cursor`; a cursor belongs to one caller, one filter and one sort.",
+    ),
     # 401
-    "unauthenticated": Problem(401, "Sign in first", "Send `Authorization: Bearer <access token or API key>`; refresh the token when it has expired."),
-    "invalid_credentials": Problem(401, "The credentials are not right", "Check e-mail and password; after several failures wait for the time in `Retry-After`."),
-    "invalid_token": Problem(401, "The token is not valid", "Sign in again, or refresh the access token."),
-    "refresh_reused": Problem(401, "This refresh token was used before", "The whole session was ended as a precaution. Sign in again."),
+    "unauthenticated": Problem(
+        401,
+        "Sign in first",
+        "Send `Authorization: Bearer <access token or API key>`; refresh the token when it has expired.",
+    ),
+    "invalid_credentials": Problem(
+        401,
+        "The credentials are not right",
+        "Check e-mail and password; after several failures wait for the time in `Retry-After`.",
+    ),
+    "invalid_token": Problem(
+        401, "The token is not valid", "Sign in again, or refresh the access token."
+    ),
+    "refresh_reused": Problem(
+        401,
+        "This refresh token was used before",
+        "The whole session was ended as a precaution. Sign in again.",
+    ),
     # 403
-    "forbidden": Problem(403, "Your role does not allow this", "Ask an administrator for the right that is named, or add `?explain=permission` to see the rule."),
-    "field_not_writable": Problem(403, "A field may not be changed by your role", "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may write."),
-    "field_not_readable": Problem(403, "A field may not be read by your role", "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may read."),
+    "forbidden": Problem(
+        403,
+        "Your role does not allow this",
+        "Ask an administrator for the right that is named, or add `?explain=permission` to see the rule.",
+    ),
+    "field_not_writable": Problem(
+        403,
+        "A field may not be changed by your role",
+        "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may write.",
+    ),
+    "field_not_readable": Problem(
+        403,
+        "A field may not be read by your role",
+        "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may read.",
+    ),
     # 404, 405
-    "not_found": Problem(404, "There is no such record", "Check the id; records of other organizations do not exist for you."),
-    "method_not_allowed": Problem(405, "This method is not offered here", "See the `Allow` header for the methods that are."),
+    "not_found": Problem(
+        404,
+        "There is no such record",
+        "Check the id; records of other organizations do not exist for you.",
+    ),
+    "method_not_allowed": Problem(
+        405, "This method is not offered here", "See the `Allow` header for the methods that are."
+    ),
     # 409
-    "conflict": Problem(409, "The record changed or clashes with another", "Read it again, then retry."),
-    "duplicate_name": Problem(409, "A client with this name exists", "Open or link the candidate, or send `allow_duplicate: true` when your role allows it."),
-    "email_in_use": Problem(409, "This e-mail address belongs to another record", "Open the record that holds it, or use another address."),
-    "email_in_use_inactive": Problem(409, "This e-mail address belongs to an archived record", "Restore that record, or send `on_inactive: create` to take the address from it."),
-    "registration_number_in_use": Problem(409, "This registration number belongs to another client", "Open the client that holds it."),
-    "reference_in_use": Problem(409, "This external reference belongs to another record", "Open the record that holds it."),
-    "primary_required": Problem(409, "There must be one primary contact", "Make another contact primary first."),
+    "conflict": Problem(
+        409, "The record changed or clashes with another", "Read it again, then retry."
+    ),
+    "duplicate_name": Problem(
+        409,
+        "A client with this name exists",
+        "Open or link the candidate, or send `allow_duplicate: true` when your role allows it.",
+    ),
+    "email_in_use": Problem(
+        409,
+        "This e-mail address belongs to another record",
+        "Open the record that holds it, or use another address.",
+    ),
+    "email_in_use_inactive": Problem(
+        409,
+        "This e-mail address belongs to an archived record",
+        "Restore that record, or send `on_inactive: create` to take the address from it.",
+    ),
+    "registration_number_in_use": Problem(
+        409, "This registration number belongs to another client", "Open the client that holds it."
+    ),
+    "reference_in_use": Problem(
+        409, "This external reference belongs to another record", "Open the record that holds it."
+    ),
+    "primary_required": Problem(
+        409, "There must be one primary contact", "Make another contact primary first."
+    ),
     "not_live": Problem(409, "The record is not live", "Restore it first."),
-    "still_linked": Problem(409, "The record is still linked", "Remove the links that are named first."),
-    "idempotency_in_progress": Problem(409, "The same request is still running", "Wait for the time in `Retry-After`, then send it again unchanged."),
-    "last_admin": Problem(409, "The last administrator stays", "Make somebody else an administrator first."),
-    "organization_required": Problem(409, "You belong to several organizations", "Send `organization` with one of the slugs that are listed."),
-    "already_rotated": Problem(409, "The refresh token was just rotated", "Use the pair that the other request received."),
-    "already_exists": Problem(409, "It exists already", "Use the one that exists, or choose another name."),
+    "still_linked": Problem(
+        409, "The record is still linked", "Remove the links that are named first."
+    ),
+    "idempotency_in_progress": Problem(
+        409,
+        "The same request is still running",
+        "Wait for the time in `Retry-After`, then send it again unchanged.",
+    ),
+    "last_admin": Problem(
+        409, "The last administrator stays", "Make somebody else an administrator first."
+    ),
+    "organization_required": Problem(
+        409,
+        "You belong to several organizations",
+        "Send `organization` with one of the slugs that are listed.",
+    ),
+    "already_rotated": Problem(
+        409, "The refresh token was just rotated", "Use the pair that the other request received."
+    ),
+    "already_exists": Problem(
+        409, "It exists already", "Use the one that exists, or choose another name."
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 412, 413, 414, 415, 429, 431
-    "version_conflict": Problem(412, "The record has changed since you read it", "Compare the current values that are given, then retry with the current ETag."),
-    "body_too_large": Problem(413, "The body is too large", "Send less in one request; the limits are in the API document."),
+    "version_conflict": Problem(
+        412,
+        "The record has changed since you read it",
+        "Compare the current values that are given, then retry with the current ETag.",
+    ),
+    "body_too_large": Problem(
+        413,
+        "The body is too large",
+        "Send less in one request; the limits are in the API document.",
+    ),
     "uri_too_long": Problem(414, "The URL is too long", "Use `POST` search, or fewer filters."),
-    "unsupported_media_type": Problem(415, "This content type is not read here", "Send `application/json`."),
+    "unsupported_media_type": Problem(
+        415, "This content type is not read here", "Send `application/json`."
+    ),
     "rate_limited": Problem(429, "Too many requests", "Wait for the time in `Retry-After`."),
     "headers_too_large": Problem(431, "The headers are too large", "Send smaller headers."),
     # 422
-    "invalid": Problem(422, "The content is not valid", "Mend every fault that is listed; each names its place."),
-    "idempotency_mismatch": Problem(422, "The idempotency key was used for another request", "Use a new key for a new request."),
-    "read_only_field": Problem(422, "A field is set by the system", "Leave out the field, or send its present value."),
-    "derived_value": Problem(422, "This value follows from facts", "Set an override with a reason instead."),
-    "unknown_field": Problem(422, "There is no such field", "Check the spelling against the API document."),
-    "status_reason_required": Problem(422, "A change of status needs a reason", "Send `status_reason` with it."),
-    "contact_method_required": Problem(422, "A client needs a way to be reached", "Send an e-mail address or a phone number, of the client or of one of its contacts."),
+    "invalid": Problem(
+        422, "The content is not valid", "Mend every fault that is listed; each names its place."
+    ),
+    "idempotency_mismatch": Problem(
+        422, "The idempotency key was used for another request", "Use a new key for a new request."
+    ),
+    "read_only_field": Problem(
+        422, "A field is set by the system", "Leave out the field, or send its present value."
+    ),
+    "derived_value": Problem(
+        422, "This value follows from facts", "Set an override with a reason instead."
+    ),
+    "unknown_field": Problem(
+        422, "There is no such field", "Check the spelling against the API document."
+    ),
+    "status_reason_required": Problem(
+        422, "A change of status needs a reason", "Send `status_reason` with it."
+    ),
+    "contact_method_required": Problem(
+        422,
+        "A client needs a way to be reached",
+        "Send an e-mail address or a phone number, of the client or of one of its contacts.",
+    ),
     # 500, 503
     "internal_error": Problem(500, "Something broke on our side", "Report the `request_id`."),
-    "unavailable": Problem(503, "The service cannot answer right now", "Retry after the time in `Retry-After`, with the same `Idempotency-Key`."),
+    "unavailable": Problem(
+        503,
+        "The service cannot answer right now",
+        "Retry after the time in `Retry-After`, with the same `Idempotency-Key`.",
+    ),
 }
 
 
@@ -115,4 +225,8 @@ def refuse_all(faults: Iterable[Fault]) -> Refusal:
     codes = {fault.code for fault in found}
     only = codes.pop() if len(codes) == 1 else "invalid"
     code = only if only in PROBLEMS and PROBLEMS[only].status == 422 else "invalid"
-    return Refusal(code, found[0].detail if len(found) == 1 else f"{len(found)} faults, each listed with its place.", found)
+    return Refusal(
+        code,
+        found[0].detail if len(found) == 1 else f"{len(found)} faults, each listed with its place.",
+        found,
+    )

@@ -5,10 +5,10 @@ that fit into one socket buffer.
 """
 
 import asyncio
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from uuid_utils import uuid7
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from crm_api.core.errors import Refusal
 from crm_api.core.problems import problem_response
@@ -72,11 +72,12 @@ class GuardedProtocol(HttpToolsProtocol):
             self._watch = self.loop.call_later(self.head_seconds - waited, self._end_slow_head)
 
     def _refuse(self, refusal: Refusal) -> None:
-        if self.cycle is not None and not self.cycle.response_complete:
+        cycle = cast("RequestResponseCycle | None", self.cycle)  # None before the first request
+        if cycle is not None and not cycle.response_complete:
             # An application is at work on this connection: it hears that its caller has left.
-            self.cycle.disconnected = True
-            self.cycle.message_event.set()
-            if self.cycle.response_started:
+            cycle.disconnected = True
+            cycle.message_event.set()
+            if cycle.response_started:
                 self.transport.close()
                 return
         request_id = str(uuid7())

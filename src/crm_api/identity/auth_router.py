@@ -19,7 +19,7 @@ from crm_api.identity.schemas import (
     RefreshBody,
     TokenPair,
 )
-from crm_api.identity.wiring import Identity, identity_of
+from crm_api.identity.wiring import Identity
 from crm_api.routing import answers, as_json
 
 Declared = Depends(declared_query)
@@ -30,7 +30,8 @@ T = TypeVar("T", bound=BaseModel)
 
 
 def _identity(request: Request) -> Identity:
-    return identity_of(request.app.state)
+    found: Identity = request.app.state.identity
+    return found
 
 
 def _context(request: Request) -> RequestContext:

@@ -89,9 +89,7 @@ class Editor:
         reader = ListReader(self.resource, self.scope, {})
         names = reader.names(reader.singles(items, ("fields", "explain")).get("fields"))
         faulty = bool(reader.found.hidden or reader.found.faults)
-        found = await get_one(
-            self.scope, self.shape, row_id, LIVE, None if faulty else names
-        )
+        found = await get_one(self.scope, self.shape, row_id, LIVE, None if faulty else names)
         if found is None:
             raise self.missing()
         self.require_read()

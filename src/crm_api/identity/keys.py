@@ -121,4 +121,3 @@ class ApiKeys:
         self.scope.require("api_keys", "manage")
         await self.edit.require_match(key_id, if_match, {})
         return current
-

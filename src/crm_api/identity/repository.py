@@ -196,7 +196,8 @@ WITHDRAW_INVITATIONS_OF = Statement(
     .returning(InvitationRow.id)
 )
 ADD_INVITATION = Statement(
-    insert(InvitationRow).values(
+    insert(InvitationRow)
+    .values(
         organization_id=ORG,
         id=_ID,
         email=bindparam("email", type_=Text()),
@@ -211,6 +212,7 @@ ADD_INVITATION = Statement(
     )
     .returning(InvitationRow.expires_at)
 )
+
 
 @lru_cache(maxsize=8)
 def me(kind: GuardKind) -> Statement:
@@ -352,9 +354,7 @@ ADD_KEY = Statement(
 )
 REVOKE_KEY = Statement(
     update(ApiKeyRow)
-    .where(
-        ApiKeyRow.organization_id == ORG, ApiKeyRow.id == _ID, ApiKeyRow.revoked_at.is_(None)
-    )
+    .where(ApiKeyRow.organization_id == ORG, ApiKeyRow.id == _ID, ApiKeyRow.revoked_at.is_(None))
     .values(revoked_at=func.now())
     .returning(ApiKeyRow.id)
 )

@@ -140,9 +140,7 @@ class Resolver:
             return
         known.touched = now
         # An empty context: the task must not run inside a transaction of the request's own.
-        task = asyncio.create_task(
-            self._store_touch(known.actor), context=contextvars.Context()
-        )
+        task = asyncio.create_task(self._store_touch(known.actor), context=contextvars.Context())
         self._touches.add(task)
         task.add_done_callback(self._touches.discard)
 

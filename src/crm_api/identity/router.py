@@ -100,7 +100,9 @@ async def get_user(
 
 
 @users.patch(
-    "/{user_id}", dependencies=[Declared], responses=answers(200, User, "The user after the change.")
+    "/{user_id}",
+    dependencies=[Declared],
+    responses=answers(200, User, "The user after the change."),
 )
 async def patch_user(
     scope: CurrentScope,
@@ -120,9 +122,7 @@ async def disable_user(scope: CurrentScope, user_id: PathId, if_match: IfMatch =
     return as_one(await Users(scope).disable(user_id, if_match))
 
 
-@users.post(
-    "/{user_id}/enable", dependencies=[Declared], responses=answers(200, User, "The user.")
-)
+@users.post("/{user_id}/enable", dependencies=[Declared], responses=answers(200, User, "The user."))
 async def enable_user(scope: CurrentScope, user_id: PathId, if_match: IfMatch = None) -> Response:
     """Let a disabled user sign in again."""
     return as_one(await Users(scope).enable(user_id, if_match))
@@ -166,7 +166,9 @@ async def get_role(
 
 
 @roles.patch(
-    "/{role_id}", dependencies=[Declared], responses=answers(200, Role, "The role after the change.")
+    "/{role_id}",
+    dependencies=[Declared],
+    responses=answers(200, Role, "The role after the change."),
 )
 async def patch_role(
     scope: CurrentScope,
@@ -239,6 +241,7 @@ async def revoke_api_key(
     """Revoke an API key: its next request is refused."""
     await ApiKeys(scope).revoke(api_key_id, if_match)
     return Response(status_code=204)
+
 
 # The callers' own routes first: front ends ask them most.
 router = APIRouter()

@@ -202,9 +202,7 @@ class PasswordBody(BaseModel):
         SentPassword,
         Field(description="The present one.", examples=["seven quiet herons cross the marsh"]),
     ]
-    new_password: Annotated[
-        NewPassword, Field(examples=["eleven patient otters build a raft"])
-    ]
+    new_password: Annotated[NewPassword, Field(examples=["eleven patient otters build a raft"])]
 
 
 class AcceptInvitationBody(BaseModel):
@@ -312,7 +310,8 @@ class ResourcePermission(BaseModel):
         Field(max_length=100, description="What is granted on each group."),
     ]
     verbs: Annotated[
-        dict[str, bool], Field(max_length=100, description="Each action, and whether it is allowed.")
+        dict[str, bool],
+        Field(max_length=100, description="Each action, and whether it is allowed."),
     ]
 
 

@@ -64,7 +64,9 @@ class Sessions:
         self._signer = signer
         self._refresh_days = refresh_days
 
-    async def open(self, organization_id: UUID, user_id: UUID, credential_epoch: int) -> Pair | None:
+    async def open(
+        self, organization_id: UUID, user_id: UUID, credential_epoch: int
+    ) -> Pair | None:
         """A new session for a person whose password was proved at this epoch.
 
         None when the membership is not active, or the password changed meanwhile. Inside a

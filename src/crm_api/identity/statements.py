@@ -362,7 +362,5 @@ COUNT_FAILURE = Statement(
         },
     )
 )
-FORGET_FAILURES = Statement(
-    delete(SignInThrottleRow).where(SignInThrottleRow.subject == _SUBJECT)
-)
+FORGET_FAILURES = Statement(delete(SignInThrottleRow).where(SignInThrottleRow.subject == _SUBJECT))
 FORGET_OLD_FAILURES = Statement(delete(SignInThrottleRow).where(_OLD))

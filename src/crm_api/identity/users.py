@@ -218,9 +218,7 @@ class Users:
 
         return await settled(attempt)
 
-    async def _disablable(
-        self, user_id: UUID, if_match: str | None
-    ) -> tuple[dict[str, Any], Any]:
+    async def _disablable(self, user_id: UUID, if_match: str | None) -> tuple[dict[str, Any], Any]:
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
         await self.edit.require_match(user_id, if_match, {})

@@ -114,7 +114,9 @@ def new_entry(
 ) -> Entry:
     """One entry for one resource; `diff` holds the derived values too."""
     # Values pass through JSON once, so that the digest is over what jsonb will give back.
-    changes = json.loads(canonical([[name, before, after] for name, (before, after) in diff.items()]))
+    changes = json.loads(
+        canonical([[name, before, after] for name, (before, after) in diff.items()])
+    )
     salts = secrets.token_bytes(SALT_BYTES * len(changes))
     digests = b"".join(
         field_digest(salts[i * SALT_BYTES : (i + 1) * SALT_BYTES], change)
@@ -245,7 +247,14 @@ def log_step(head: CTE) -> CTE:
     entry = recordset("entries", _ENTRY_COLUMNS)
     plain = [name for name in _ENTRY_COLUMNS if name not in ("n", "salts", "digests")]
     names = [
-        "organization_id", "position", "at", "block_start", "block_hash", "salts", "digests", *plain
+        "organization_id",
+        "position",
+        "at",
+        "block_start",
+        "block_hash",
+        "salts",
+        "digests",
+        *plain,
     ]
     rows = select(
         ORG,
@@ -262,12 +271,11 @@ def log_step(head: CTE) -> CTE:
 
 _head = head_step()
 _APPEND = Statement(
-    select(_head.c.first, cast(_head.c.at, DateTime(timezone=True)).label("at"))
-    .add_cte(log_step(_head))
+    select(_head.c.first, cast(_head.c.at, DateTime(timezone=True)).label("at")).add_cte(
+        log_step(_head)
+    )
 )
-_LOCK = Statement(
-    select(HeadRow.position).where(HeadRow.organization_id == ORG).with_for_update()
-)
+_LOCK = Statement(select(HeadRow.position).where(HeadRow.organization_id == ORG).with_for_update())
 
 
 async def lock_head(db: Database, actor: Actor) -> None:

@@ -70,11 +70,17 @@ def sift(
         else:
             handled.add(name)
             echoed = name in mask.read and current is not None and same(current.get(name), value)
-            free = free_defaults is not None and name in mask.read and same(free_defaults.get(name, _MISSING), value)
+            free = (
+                free_defaults is not None
+                and name in mask.read
+                and same(free_defaults.get(name, _MISSING), value)
+            )
             if echoed or free:
                 continue
             if not declared.rule.write & when:
-                found.fault("read_only_field", "This is set by the system; leave it out.", f"/{name}")
+                found.fault(
+                    "read_only_field", "This is set by the system; leave it out.", f"/{name}"
+                )
             else:
                 found.forbidden.append(name)
     left = [fault for fault in incoming.faults if _top(fault) not in handled]
@@ -101,7 +107,9 @@ def _cleared(declared: Field, value: Any) -> Any:
 
 def same(present: Any, sent: Any) -> bool:
     """Whether two JSON values are equal, whatever the order of keys."""
-    return present is not _MISSING and json.dumps(present, sort_keys=True, default=str) == json.dumps(sent, sort_keys=True)
+    return present is not _MISSING and json.dumps(
+        present, sort_keys=True, default=str
+    ) == json.dumps(sent, sort_keys=True)
 
 
 def merge_patch(target: Any, patch: Any) -> Any:
@@ -140,7 +148,10 @@ def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: st
     """403 naming every field that was sent and that the caller may not write."""
     if not sifted.forbidden:
         return
-    faults = tuple(Fault("field_not_writable", _why(scope, cls, name, action), pointer=f"/{name}") for name in sifted.forbidden)
+    faults = tuple(
+        Fault("field_not_writable", _why(scope, cls, name, action), pointer=f"/{name}")
+        for name in sifted.forbidden
+    )
     members: dict[str, Any] = {}
     if scope.explain:
         members["explanation"] = [
@@ -153,7 +164,9 @@ def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: st
             for name in sifted.forbidden
         ]
     names = ", ".join(sifted.forbidden)
-    raise Refusal("field_not_writable", f"Your role may not {action}: {names}.", faults, members=members)
+    raise Refusal(
+        "field_not_writable", f"Your role may not {action}: {names}.", faults, members=members
+    )
 
 
 def _why(scope: Scope, cls: type[Resource], name: str, action: str) -> str:
@@ -169,8 +182,12 @@ def require_some(scope: Scope, cls: type[Resource], action: str) -> None:
         return
     scope_name = f"{cls.resource}.*:{action}"
     detail = f"Your role {scope.actor.role!r} may not {action} {cls.resource}."
-    members = {"explanation": [{"scope": scope_name, "role": scope.actor.role}]} if scope.explain else {}
-    raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{scope_name}`."),), members=members)
+    members = (
+        {"explanation": [{"scope": scope_name, "role": scope.actor.role}]} if scope.explain else {}
+    )
+    raise Refusal(
+        "forbidden", detail, (Fault("forbidden", f"This needs `{scope_name}`."),), members=members
+    )
 
 
 def require_current(if_match: str | None, seen: str, sent: Collection[str]) -> None:

@@ -8,7 +8,18 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Literal
 
-from sqlalchemy import BigInteger, ColumnElement, Uuid, and_, bindparam, exists, func, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    true,
+)
 
 from crm_api.core.access import Actor, StaleActor
 from crm_api.core.db import Database, Statement

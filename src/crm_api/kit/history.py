@@ -76,10 +76,16 @@ def require_history(cls: type[Resource], scope: Scope) -> bool:
     if rights.can(cls.resource, "read_own", "audit"):
         return False
     needs = f"{cls.resource}.audit:read"
-    raise Refusal("forbidden", f"Your role {scope.actor.role!r} may not read the history.", (Fault("forbidden", f"This needs `{needs}`."),))
+    raise Refusal(
+        "forbidden",
+        f"Your role {scope.actor.role!r} may not read the history.",
+        (Fault("forbidden", f"This needs `{needs}`."),),
+    )
 
 
-async def read_history(scope: Scope, cls: type[Resource], row_id: UUID, items: Sequence[tuple[str, str]]) -> str:
+async def read_history(
+    scope: Scope, cls: type[Resource], row_id: UUID, items: Sequence[tuple[str, str]]
+) -> str:
     """One page of history, newest first; entries whose every field is hidden are left out."""
     everybody = require_history(cls, scope)
     reader = ListReader(cls, scope, {})
@@ -109,7 +115,9 @@ async def read_history(scope: Scope, cls: type[Resource], row_id: UUID, items: S
     if len(rows) > limit:
         cursor = scope.sealer.seal(str(shown[-1]["position"]).encode(), bound)
     data = [_entry(row, set(fields), with_address=with_address) for row in shown]
-    return json.dumps({"data": data, "next_cursor": cursor, "has_more": cursor is not None}, ensure_ascii=False)
+    return json.dumps(
+        {"data": data, "next_cursor": cursor, "has_more": cursor is not None}, ensure_ascii=False
+    )
 
 
 def _entry(row: Any, fields: set[str], *, with_address: bool) -> dict[str, Any]:
@@ -141,8 +149,8 @@ def _position(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
         return None
     raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None  # noqa: PLR2004  # the documented maximum
     if raw is None:
-        fault = Fault("invalid_cursor", "This cursor was not issued for this list.", parameter="cursor")
+        fault = Fault(
+            "invalid_cursor", "This cursor was not issued for this list.", parameter="cursor"
+        )
         raise Refusal("invalid_cursor", "The cursor is forged or of another list.", (fault,))
     return int(raw)
-
-

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, LargeBinary, SmallInteger, Text, Uuid, bindparam, cast, delete, func, insert, select, text
+from sqlalchemy import (
+    ColumnElement,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    Uuid,
+    bindparam,
+    cast,
+    delete,
+    func,
+    insert,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import CTE
 
@@ -38,7 +51,9 @@ class Claim:
     status: int = 201
 
 
-def claim_of(actor: Actor, method: str, path: str, key: str | None, body: bytes, status: int = 201) -> Claim | None:
+def claim_of(
+    actor: Actor, method: str, path: str, key: str | None, body: bytes, status: int = 201
+) -> Claim | None:
     """The claim of a request, or None when it carries no key.
 
     Raises:
@@ -48,14 +63,27 @@ def claim_of(actor: Actor, method: str, path: str, key: str | None, body: bytes,
         return None
     if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
         detail = f"`Idempotency-Key` is 1 to {MAX_KEY} printable ASCII characters."
-        raise Refusal("invalid", detail, (Fault("invalid_value", detail, header="Idempotency-Key"),))
+        raise Refusal(
+            "invalid", detail, (Fault("invalid_value", detail, header="Idempotency-Key"),)
+        )
     fingerprint = hashlib.sha256(b"\0".join((method.encode(), path.encode(), body))).digest()
     return Claim(actor.id, path, key, fingerprint, status)
 
 
 def record_step(head: CTE, reply: ColumnElement[Any], resource_id: ColumnElement[Any]) -> CTE:
     """Store the reply in the statement that has the effect."""
-    names = ["organization_id", "principal_id", "path", "key", "fingerprint", "status", "resource", "resource_id", "reply", "created_at"]
+    names = [
+        "organization_id",
+        "principal_id",
+        "path",
+        "key",
+        "fingerprint",
+        "status",
+        "resource",
+        "resource_id",
+        "reply",
+        "created_at",
+    ]
     source = select(
         ORG,
         bindparam("k_principal", type_=Uuid()),
@@ -68,7 +96,12 @@ def record_step(head: CTE, reply: ColumnElement[Any], resource_id: ColumnElement
         cast(reply, JSONB),
         func.now(),
     ).select_from(head)
-    return insert(IdempotencyRow).from_select(names, source).returning(IdempotencyRow.key).cte("record")
+    return (
+        insert(IdempotencyRow)
+        .from_select(names, source)
+        .returning(IdempotencyRow.key)
+        .cte("record")
+    )
 
 
 def record_values(claim: Claim, resource: str) -> dict[str, Any]:
@@ -83,7 +116,12 @@ def record_values(claim: Claim, resource: str) -> dict[str, Any]:
 
 
 _FIND = Statement(
-    select(IdempotencyRow.fingerprint, IdempotencyRow.status, IdempotencyRow.resource_id, IdempotencyRow.reply).where(
+    select(
+        IdempotencyRow.fingerprint,
+        IdempotencyRow.status,
+        IdempotencyRow.resource_id,
+        IdempotencyRow.reply,
+    ).where(
         IdempotencyRow.organization_id == ORG,
         IdempotencyRow.principal_id == bindparam("k_principal", type_=Uuid()),
         IdempotencyRow.path == bindparam("k_path", type_=Text()),
@@ -137,11 +175,17 @@ async def find(scope: Scope, claim: Claim) -> Stored | None:
         return None
     if row["fingerprint"] != claim.fingerprint:
         detail = "This key was used for a request with another body."
-        raise Refusal("idempotency_mismatch", detail, (Fault("idempotency_mismatch", detail, header="Idempotency-Key"),))
+        raise Refusal(
+            "idempotency_mismatch",
+            detail,
+            (Fault("idempotency_mismatch", detail, header="Idempotency-Key"),),
+        )
     return Stored(row["status"], row["resource_id"], json.loads(row["reply"]))
 
 
-async def store(scope: Scope, claim: Claim, resource: str, resource_id: UUID | None, reply: Mapping[str, Any]) -> None:
+async def store(
+    scope: Scope, claim: Claim, resource: str, resource_id: UUID | None, reply: Mapping[str, Any]
+) -> None:
     """Store the reply of a cold write: inside its transaction."""
     values = record_values(claim, resource) | {
         "org": scope.actor.organization_id,
@@ -174,7 +218,11 @@ async def once(
             return replay(stored)
         if isinstance(failure, UniqueClash) and failure.constraint == "pk_idempotency_records":
             # The record is older than it is kept for: it makes room, and the request is new.
-            await scope.db.fetchrow(scope.actor.organization_id, _FORGET, record_values(claim, "") | {"org": scope.actor.organization_id})
+            await scope.db.fetchrow(
+                scope.actor.organization_id,
+                _FORGET,
+                record_values(claim, "") | {"org": scope.actor.organization_id},
+            )
             return await run()
         raise
     except LockTimedOut:

@@ -60,7 +60,7 @@ class Shape:
             self._expression(name, sources, rights, expanded=name in expand).label(name)
             for name in names
         ]
-        extra = [key for key in expand if key not in names and key not in self.resource.fields]
+        extra = [key for key in expand if key not in names]
         return labels + [self.expansions[key][1](sources, rights).label(key) for key in extra]
 
     def _expression(
@@ -82,17 +82,28 @@ def instant(value: ColumnElement[Any]) -> ColumnElement[str]:
     return func.to_char(value, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
 
 
+def words(*values: str) -> list[ColumnElement[str]]:
+    """Constants for `in_` and `not_in`: a list of plain values would be expanded at each run."""
+    return [literal_column(f"'{value}'", Text()) for value in values]
+
+
 def as_json(inner: Select[Any], name: str = "doc") -> Select[Any]:
     """The rows of a select as JSON texts, keys in the order of its columns."""
     rows = inner.subquery(name)
-    return select(cast(func.row_to_json(literal_column(name)), Text).label("body")).select_from(rows)
+    return select(cast(func.row_to_json(literal_column(name)), Text).label("body")).select_from(
+        rows
+    )
 
 
 def json_list(inner: Select[Any], name: str) -> ColumnElement[Any]:
     """The rows of a correlated, ordered select as one JSON array; `[]` when there are none."""
     rows = inner.subquery(name)
     return (
-        select(func.coalesce(func.json_agg(func.row_to_json(literal_column(name))), literal_column("'[]'::json")))
+        select(
+            func.coalesce(
+                func.json_agg(func.row_to_json(literal_column(name))), literal_column("'[]'::json")
+            )
+        )
         .select_from(rows)
         .scalar_subquery()
     )

@@ -90,7 +90,14 @@ def value_kind(cls: type[Resource], name: str) -> str:
     if special:
         return str(special)
     kinds = set(_leaf_types(cls.fields[name].info.annotation))
-    for kind, label in ((datetime, "instant"), (date, "date"), (UUID, "uuid"), (bool, "boolean"), (int, "integer"), (Money, "money")):
+    for kind, label in (
+        (datetime, "instant"),
+        (date, "date"),
+        (UUID, "uuid"),
+        (bool, "boolean"),
+        (int, "integer"),
+        (Money, "money"),
+    ):
         if kind in kinds:
             return label
     return "text"
@@ -112,7 +119,9 @@ def choices(cls: type[Resource], name: str) -> frozenset[str]:
     if name not in cls.fields:
         return frozenset()
     leaves = _leaf_types(cls.fields[name].info.annotation)
-    return frozenset(str(arg) for leaf in leaves if get_origin(leaf) is Literal for arg in get_args(leaf))
+    return frozenset(
+        str(arg) for leaf in leaves if get_origin(leaf) is Literal for arg in get_args(leaf)
+    )
 
 
 def parse_value(kind: str, text: str) -> Any:
@@ -179,7 +188,9 @@ def split_key(key: str) -> tuple[str, str | None, str]:
 class ListReader:
     """Reads the query string of one list for one caller."""
 
-    def __init__(self, cls: type[Resource], scope: Scope, expansions: dict[str, tuple[str, str]]) -> None:
+    def __init__(
+        self, cls: type[Resource], scope: Scope, expansions: dict[str, tuple[str, str]]
+    ) -> None:
         self.cls = cls
         self.scope = scope
         self.mask = mask_of(cls, scope.actor.rights)
@@ -194,7 +205,9 @@ class ListReader:
                 400 for a cursor that does not belong here.
         """
         single = self._singles(items)
-        filters = self._filters([(k, v) for k, v in items if k not in RESERVED], single.get("currency"))
+        filters = self._filters(
+            [(k, v) for k, v in items if k not in RESERVED], single.get("currency")
+        )
         sort, descending = self._sort(single.get("sort"))
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
@@ -217,7 +230,11 @@ class ListReader:
         )
 
     def raise_any(self) -> None:
-        rights = {"explanation": explain_hidden(self.cls, self.found.hidden)} if self.scope.explain else {}
+        rights = (
+            {"explanation": explain_hidden(self.cls, self.found.hidden)}
+            if self.scope.explain
+            else {}
+        )
         self.found.raise_any(rights)
 
     def singles(self, items: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dict[str, str]:
@@ -253,9 +270,15 @@ class ListReader:
             if key not in self.expansions:
                 known = ", ".join(sorted(self.expansions)) or "nothing"
                 self.found.fault("expand", "invalid_choice", f"Here `expand` takes: {known}.")
-            elif not self.scope.actor.rights.can(self.expansions[key][0], "read", self.expansions[key][1]):
-                self._hide(f"expand={key}", self.expansions[key][1])
+            elif not self._may_expand(key):
+                self._hide("expand", self.expansions[key][1])
         return tuple(key for key in keys if key in self.expansions)
+
+    def _may_expand(self, key: str) -> bool:
+        """Expanding needs the field itself, if it is one, and the records behind it."""
+        resource, group = self.expansions[key]
+        own = key not in self.cls.fields or key in self.mask.read
+        return own and self.scope.actor.rights.can(resource, "read", group)
 
     def _hide(self, parameter: str, group: str) -> None:
         detail = "Your role may not read this field."
@@ -276,7 +299,9 @@ class ListReader:
             return DEFAULT_LIMIT
         if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
             return int(text)
-        self.found.fault("limit", "out_of_range", f"`limit` is a whole number from 1 to {MAX_LIMIT}.")
+        self.found.fault(
+            "limit", "out_of_range", f"`limit` is a whole number from 1 to {MAX_LIMIT}."
+        )
         return DEFAULT_LIMIT
 
     def _sort(self, text: str | None) -> tuple[str, bool]:
@@ -292,7 +317,9 @@ class ListReader:
             self._hide("sort", declared.rule.group)
         return name, descending
 
-    def _filters(self, items: Sequence[tuple[str, str]], currency: str | None) -> tuple[Filter, ...]:
+    def _filters(
+        self, items: Sequence[tuple[str, str]], currency: str | None
+    ) -> tuple[Filter, ...]:
         grouped: dict[str, list[str]] = {}
         for key, value in items:
             grouped.setdefault(key, []).append(value)
@@ -300,7 +327,9 @@ class ListReader:
         filters = [one for one in found if one is not None]
         if any(value_kind(self.cls, f.field) == "money" for f in filters):
             if currency is None or len(currency) != 3 or not currency.isalpha():
-                self.found.fault("currency", "required", "A money filter needs `currency`, an ISO 4217 code.")
+                self.found.fault(
+                    "currency", "required", "A money filter needs `currency`, an ISO 4217 code."
+                )
             filters.append(Filter("currency", "eq", ((currency or "").upper(),)))
         return tuple(sorted(filters, key=lambda f: (f.field, f.path or "", f.op)))
 
@@ -319,14 +348,18 @@ class ListReader:
             return None
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]
         if op not in offered:
-            self.found.fault(key[:64], "invalid_operator", f"This filter takes: {', '.join(offered)}.")
+            self.found.fault(
+                key[:64], "invalid_operator", f"This filter takes: {', '.join(offered)}."
+            )
             return None
         if (path is not None) != (name in getattr(self.cls, "keyed_filters", ())):
             self.found.fault(key[:64], "unknown_parameter", "There is no such filter on this list.")
             return None
         return self._valued(key, name, path, op, values)
 
-    def _valued(self, key: str, name: str, path: str | None, op: str, texts: list[str]) -> Filter | None:
+    def _valued(
+        self, key: str, name: str, path: str | None, op: str, texts: list[str]
+    ) -> Filter | None:
         kind = "boolean" if op == "is_null" else value_kind(self.cls, name)
         if op == "in":
             texts = [part for text in texts for part in text.split(",")]
@@ -367,8 +400,12 @@ class ListReader:
             key, row_id, issued = json.loads(raw)
             if time.time() - issued < CURSOR_SECONDS:
                 return key, UUID(row_id)
-        fault = Fault("invalid_cursor", "This cursor was not issued for this list.", parameter="cursor")
-        raise Refusal("invalid_cursor", "The cursor is forged, stale, or of another list.", (fault,))
+        fault = Fault(
+            "invalid_cursor", "This cursor was not issued for this list.", parameter="cursor"
+        )
+        raise Refusal(
+            "invalid_cursor", "The cursor is forged, stale, or of another list.", (fault,)
+        )
 
 
 def seal_cursor(scope: Scope, query: ListQuery, key: str, row_id: UUID) -> str:
@@ -380,7 +417,11 @@ def explain_hidden(cls: type[Resource], faults: Iterable[Fault]) -> list[dict[st
     """Which rule hides which field, for `?explain=permission`."""
     names = {(fault.parameter or "").partition("[")[0] for fault in faults}
     return [
-        {"field": name, "group": cls.fields[name].rule.group, "needs": f"{cls.resource}.{cls.fields[name].rule.group}:read"}
+        {
+            "field": name,
+            "group": cls.fields[name].rule.group,
+            "needs": f"{cls.resource}.{cls.fields[name].rule.group}:read",
+        }
         for name in sorted(names)
         if name in cls.fields
     ]

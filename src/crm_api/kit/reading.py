@@ -116,11 +116,19 @@ async def get_one(
 
 
 @lru_cache(maxsize=256)
-def _load(shape: Shape, kind: GuardKind, aside: tuple[tuple[str, Any], ...], full: Rights, masked: Rights | None) -> Statement:
+def _load(
+    shape: Shape,
+    kind: GuardKind,
+    aside: tuple[tuple[str, Any], ...],
+    full: Rights,
+    masked: Rights | None,
+) -> Statement:
     main = shape.table
     names = tuple(shape.resource.fields)
     document = as_json(
-        select(*shape.columns(Sources(main), full, names)).select_from(main).where(*_this_row(shape))
+        select(*shape.columns(Sources(main), full, names))
+        .select_from(main)
+        .where(*_this_row(shape))
     ).scalar_subquery()
     row = select(func.to_json(literal_column(main.name))).select_from(main).where(*_this_row(shape))
     columns = [
@@ -183,23 +191,34 @@ def _list(
     make_sort = listing.sorts.get(sort)
     key = make_sort(main, descending) if make_sort else main.c[sort]
     position = tuple_(key, main.c.id)
-    page = select(*main.c, cast(key, Text).label("_key"), func.row_number().over(
-        order_by=[key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
-    ).label("_n")).where(*conditions)
+    page = select(
+        *main.c,
+        cast(key, Text).label("_key"),
+        func.row_number()
+        .over(order_by=[key.desc(), main.c.id.desc()] if descending else [key, main.c.id])
+        .label("_n"),
+    ).where(*conditions)
     if paged:
         # A row comparison walks the index from here; written as OR it would be linear.
-        here = tuple_(cast(bindparam("after_key", type_=Text()), key.type), bindparam("after_id", type_=Uuid()))
+        here = tuple_(
+            cast(bindparam("after_key", type_=Text()), key.type),
+            bindparam("after_id", type_=Uuid()),
+        )
         page = page.where(position < here if descending else position > here)
     order = [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
     limit = bindparam("limit", type_=Integer())
     rows = page.order_by(*order).limit(limit + 1).subquery("page")
-    document = as_json(
-        select(*shape.columns(Sources(rows), rights, names, expand)).correlate(rows)
-    ).correlate(rows).scalar_subquery()
+    document = (
+        as_json(select(*shape.columns(Sources(rows), rights, names, expand)).correlate(rows))
+        .correlate(rows)
+        .scalar_subquery()
+    )
     wanted = rows.c._n <= limit  # noqa: SLF001  # a column's name
     last = rows.c._n == limit  # noqa: SLF001
     columns: list[ColumnElement[Any]] = [
-        func.string_agg(case((wanted, document)), aggregate_order_by(literal(","), rows.c._n)).label("data"),  # noqa: SLF001
+        func.string_agg(
+            case((wanted, document)), aggregate_order_by(literal(","), rows.c._n)
+        ).label("data"),  # noqa: SLF001
         func.max(case((last, rows.c._key))).label("last_key"),  # noqa: SLF001
         func.max(case((last, cast(rows.c.id, Text)))).label("last_id"),
         func.count().label("found"),
@@ -209,7 +228,12 @@ def _list(
         counted = select(literal(1).label("one")).where(*conditions)
         if count == "capped":
             counted = counted.limit(COUNT_CAP)
-        columns.append(select(func.count()).select_from(counted.subquery("counted")).scalar_subquery().label("total"))
+        columns.append(
+            select(func.count())
+            .select_from(counted.subquery("counted"))
+            .scalar_subquery()
+            .label("total")
+        )
     return Statement(select(*columns).select_from(rows))
 
 
@@ -224,7 +248,9 @@ _TYPES: dict[str, Any] = {
 }
 
 
-def _condition(listing: Listing, main: Any, n: int, one: tuple[str, str, bool, bool]) -> ColumnElement[bool]:
+def _condition(
+    listing: Listing, main: Any, n: int, one: tuple[str, str, bool, bool]
+) -> ColumnElement[bool]:
     name, op, many, keyed = one
     # Only custom filters read a typed value themselves; the column tells the type otherwise.
     special = listing.filters.get(name)

@@ -19,7 +19,14 @@ class Reply:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-def one(body: str, *, full: str | None = None, status: int = 200, location: str | None = None, replayed: bool = False) -> Reply:
+def one(
+    body: str,
+    *,
+    full: str | None = None,
+    status: int = 200,
+    location: str | None = None,
+    replayed: bool = False,
+) -> Reply:
     """A single resource; the ETag is of its full default representation."""
     headers = {"Idempotency-Replayed": "true"} if replayed else {}
     return Reply(body, etag_of(body if full is None else full), status, location, headers)
@@ -38,4 +45,6 @@ def page(scope: Scope, query: ListQuery, rows: PageRows) -> PageReply:
     shown = f'"{cursor}"' if cursor else "null"
     more = "true" if cursor else "false"
     total = f',"total":{rows.total}' if rows.total is not None else ""
-    return PageReply(f'{{"data":[{rows.data}],"next_cursor":{shown},"has_more":{more}{total}}}', cursor)
+    return PageReply(
+        f'{{"data":[{rows.data}],"next_cursor":{shown},"has_more":{more}{total}}}', cursor
+    )

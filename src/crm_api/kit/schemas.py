@@ -25,7 +25,9 @@ class Page(BaseModel, Generic[R]):
 class Author(BaseModel):
     """Who changed something."""
 
-    type: Annotated[Literal["user", "api_key", "system"], Field(description="What kind of principal.")]
+    type: Annotated[
+        Literal["user", "api_key", "system"], Field(description="What kind of principal.")
+    ]
     id: Annotated[UUID, Field(description="Its id.")]
     name: Annotated[str, Field(max_length=200, description="Its name.")]
 

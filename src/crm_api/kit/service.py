@@ -157,7 +157,9 @@ class RecordService:
 
     async def load(self, row_id: UUID, *, with_seen: bool = False) -> Present:
         """The record that a decision is about; 404 in a lifecycle that the actor may not open."""
-        row = await load_one(self.scope, self.shape, row_id, FULL, aside=self.aside, with_seen=with_seen)
+        row = await load_one(
+            self.scope, self.shape, row_id, FULL, aside=self.aside, with_seen=with_seen
+        )
         if row is None:
             raise self.not_found()
         present = Present(row)
@@ -215,7 +217,13 @@ class RecordService:
         return one(found["body"])
 
     async def move(
-        self, row_id: UUID, verb: str, action: str, to: str, sources: Sequence[str], if_match: str | None
+        self,
+        row_id: UUID,
+        verb: str,
+        action: str,
+        to: str,
+        sources: Sequence[str],
+        if_match: str | None,
     ) -> Reply:
         """Move to another lifecycle; being there already is no change."""
 

@@ -89,18 +89,27 @@ def _value(table: Table, name: str, source: ColumnElement[Any]) -> ColumnElement
     return func.decode(source, "hex") if isinstance(table.c[name].type, LargeBinary) else source
 
 
-def _inserted(table: Table, name: str, head: CTE, *conditions: ColumnElement[bool], ignore: bool = False) -> CTE:
+def _inserted(
+    table: Table, name: str, head: CTE, *conditions: ColumnElement[bool], ignore: bool = False
+) -> CTE:
     """Insert the rows of the JSON parameter `name` into the table."""
     rows = recordset(name, _typed(table))
     names = [c.name for c in table.columns if c.name != "organization_id"]
-    values = [
-        head.c.at if n in STAMPED else _value(table, n, rows.c[n]) for n in names
-    ]
+    values = [head.c.at if n in STAMPED else _value(table, n, rows.c[n]) for n in names]
     source = select(ORG, *values).select_from(rows.join(head, true())).where(*conditions)
     if ignore:
-        put = pg_insert(table).from_select(["organization_id", *names], source).on_conflict_do_nothing()
+        put = (
+            pg_insert(table)
+            .from_select(["organization_id", *names], source)
+            .on_conflict_do_nothing()
+        )
         return put.returning(table.c.organization_id).cte(f"{name}_put")
-    return insert(table).from_select(["organization_id", *names], source).returning(*table.c).cte(f"{name}_put")
+    return (
+        insert(table)
+        .from_select(["organization_id", *names], source)
+        .returning(*table.c)
+        .cte(f"{name}_put")
+    )
 
 
 def _replaced(table: Table, parent: str, head: CTE) -> CTE:
@@ -134,7 +143,12 @@ def _insert_row(table: Table, head: CTE) -> CTE:
         else:
             values.append(_value(table, name, rows.c[name]))
     source = select(ORG, *values).select_from(rows.join(head, true()))
-    return insert(table).from_select(["organization_id", *names], source).returning(*table.c).cte("written")
+    return (
+        insert(table)
+        .from_select(["organization_id", *names], source)
+        .returning(*table.c)
+        .cte("written")
+    )
 
 
 def _update_row(table: Table, head: CTE) -> CTE:
@@ -169,7 +183,12 @@ def _update_row(table: Table, head: CTE) -> CTE:
 
 def _locked_target(table: Table) -> CTE:
     """The row, locked after the head, if it still has the version that was decided on."""
-    lock = select(HeadRow.organization_id).where(HeadRow.organization_id == ORG).with_for_update().cte("lock")
+    lock = (
+        select(HeadRow.organization_id)
+        .where(HeadRow.organization_id == ORG)
+        .with_for_update()
+        .cte("lock")
+    )
     return (
         select(table.c.id)
         .where(
@@ -213,7 +232,9 @@ def _write(
     body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
     steps = [*puts.values(), *others, log_step(head)]
     if claimed:
-        steps.append(record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid())))
+        steps.append(
+            record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid()))
+        )
     final = select(
         allowed.label("ok"),
         select(body.c.body).scalar_subquery().label("body"),
@@ -221,7 +242,9 @@ def _write(
     return Statement(final.add_cte(*steps))
 
 
-async def write_one(scope: Scope, shape: Shape, write: Write, parent: str, claim: Claim | None) -> Mapping[str, Any]:
+async def write_one(
+    scope: Scope, shape: Shape, write: Write, parent: str, claim: Claim | None
+) -> Mapping[str, Any]:
     """Run the write: `ok` (the guard held) and `body` (the caller's representation, or None).
 
     A null body with a true `ok` means that the row moved on since it was read: decide again.
@@ -245,9 +268,13 @@ async def write_one(scope: Scope, shape: Shape, write: Write, parent: str, claim
     values = guard_values(actor) | log_values(write.entries)
     values |= {"id": write.row_id, "expected_version": write.expected_version}
     for rows in (write.replaced, write.added, write.ensured):
-        values |= {table.name: json.dumps(list(found), default=str) for table, found in rows.items()}
+        values |= {
+            table.name: json.dumps(list(found), default=str) for table, found in rows.items()
+        }
     row = json.dumps(write.row, default=str)
-    values |= {"row": f"[{row}]"} if write.operation == "insert" else {"row": row, "rows": f"[{row}]"}
+    values |= (
+        {"row": f"[{row}]"} if write.operation == "insert" else {"row": row, "rows": f"[{row}]"}
+    )
     if claim is not None:
         values |= record_values(claim, shape.resource.singular)
     async with scope.db.savepoint():

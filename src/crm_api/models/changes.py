@@ -3,7 +3,16 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ARRAY, BigInteger, CheckConstraint, Index, LargeBinary, SmallInteger, Text, UniqueConstraint
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    CheckConstraint,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,9 +67,7 @@ class ChangeRow(Tenant, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "id", name="uq_changes_id"),
         Index("ix_changes_resource", "organization_id", "resource", "resource_id", "position"),
-        CheckConstraint(
-            "length(digests) = 32 * cardinality(fields)", name="one_digest_a_field"
-        ),
+        CheckConstraint("length(digests) = 32 * cardinality(fields)", name="one_digest_a_field"),
     )
 
 

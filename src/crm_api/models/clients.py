@@ -26,8 +26,20 @@ _UNIQUE_LIFECYCLES = text("lifecycle <> ALL (ARRAY['merged'::text, 'erased'::tex
 def _nullable_sort(column: str, low: str, high: str) -> tuple[Index, Index]:
     """Nulls last in either direction: one index with a sentinel for each."""
     return (
-        Index(f"ix_clients_{column}_desc", "organization_id", "lifecycle", text(f"coalesce({column}, {low})"), "id"),
-        Index(f"ix_clients_{column}_asc", "organization_id", "lifecycle", text(f"coalesce({column}, {high})"), "id"),
+        Index(
+            f"ix_clients_{column}_desc",
+            "organization_id",
+            "lifecycle",
+            text(f"coalesce({column}, {low})"),
+            "id",
+        ),
+        Index(
+            f"ix_clients_{column}_asc",
+            "organization_id",
+            "lifecycle",
+            text(f"coalesce({column}, {high})"),
+            "id",
+        ),
     )
 
 
@@ -120,7 +132,9 @@ class ClientRow(TenantRow, Base):
         belongs_to("merged_into", "clients", name="fk_clients_merged_into"),
         belongs_to("referred_by_id", "clients", name="fk_clients_referred_by"),
         belongs_to("owner_id", "memberships", name="fk_clients_owner"),
-        belongs_to("primary_link_id", "client_contacts", name="fk_clients_primary_link", later=True),
+        belongs_to(
+            "primary_link_id", "client_contacts", name="fk_clients_primary_link", later=True
+        ),
         Index("ix_clients_name", "organization_id", "lifecycle", "name_key", "id"),
         Index("ix_clients_registered_on", "organization_id", "lifecycle", "registered_on", "id"),
         *_nullable_sort("last_activity_at", "'-infinity'::timestamptz", "'infinity'::timestamptz"),

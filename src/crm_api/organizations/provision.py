@@ -10,7 +10,7 @@ from crm_api.core.errors import Refusal
 from crm_api.core.ids import new_id
 from crm_api.identity.provision import add_builtin_roles
 from crm_api.organizations import repository as sql
-from crm_api.organizations.service import entry_rows
+from crm_api.organizations.service import first_entries
 
 
 async def provision_organization(
@@ -54,7 +54,7 @@ async def provision_organization(
             raise Refusal("already_exists", "There is an organization of this slug.") from None
         await db.fetchrow(organization_id, sql.ADD_HEAD, org)
         await add_builtin_roles(db, organization_id)
-        rows = org | {"entry_rows": entry_rows(presets)}
+        rows = org | {"entry_rows": first_entries(presets)}
         await db.fetchrow(organization_id, ENSURE_ENTRIES, rows)
     return organization_id
 

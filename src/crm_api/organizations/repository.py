@@ -1,6 +1,17 @@
 """How an organization is set up, read and changed."""
 
-from sqlalchemy import ARRAY, Boolean, LargeBinary, Text, bindparam, func, insert, literal, select, update
+from sqlalchemy import (
+    ARRAY,
+    Boolean,
+    LargeBinary,
+    Text,
+    bindparam,
+    func,
+    insert,
+    literal,
+    select,
+    update,
+)
 
 from crm_api.core.db import Statement
 from crm_api.identity.repository import view

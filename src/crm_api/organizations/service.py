@@ -1,10 +1,11 @@
 """The settings of an organization. Each change of them moves its version, which caches follow."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 from uuid import UUID
 
-from crm_api.catalogues.presets import starter_entries
+from crm_api.catalogues.presets import starter_entries, starter_types
 from crm_api.catalogues.repository import ENSURE_ENTRIES
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.editing import Editor, Items, as_text, settled
@@ -16,19 +17,19 @@ from crm_api.organizations import repository as sql
 SETTINGS = ("name", "presets", "time_zone", "default_country", "currency")
 
 
-def entry_rows(presets: Sequence[str]) -> str:
-    """The first catalogue entries of these presets, as `ENSURE_ENTRIES` takes them."""
-    rows = [
-        {
-            "catalogue": entry.catalogue,
-            "key": entry.key,
-            "label": entry.label,
-            "position": entry.position,
-            "data": entry.data,
-        }
-        for entry in starter_entries(presets)
-    ]
-    return as_text(rows)
+def first_entries(presets: Sequence[str]) -> str:
+    """What an organization of these presets begins with, as `ENSURE_ENTRIES` takes it."""
+    return as_text([asdict(entry) for entry in starter_entries(presets)])
+
+
+def added_entries(before: Sequence[str], after: Sequence[str]) -> str:
+    """What a change of presets brings: the types and industries of the new ones.
+
+    What people removed of the others stays removed, but for the type that creates fall back on.
+    """
+    added = [key for key in after if key not in before]
+    brought = [e for e in starter_entries(added) if e.catalogue in ("types", "industries")]
+    return as_text([asdict(entry) for entry in (*brought, starter_types(after)[0])])
 
 
 class OrganizationService:
@@ -81,8 +82,7 @@ class OrganizationService:
         new = {name: values.get(name, current[name]) for name in SETTINGS}
         row = await db.fetchrow(self.org, sql.CHANGE_ORGANIZATION, {"org": self.org} | new)
         if "presets" in values:
-            # What an added preset brings; entries that are there stay as people made them.
-            rows = {"org": self.org, "entry_rows": entry_rows(values["presets"])}
-            await db.fetchrow(self.org, ENSURE_ENTRIES, rows)
+            rows = added_entries(current["presets"], values["presets"])
+            await db.fetchrow(self.org, ENSURE_ENTRIES, {"org": self.org, "entry_rows": rows})
         diff = {name: (current[name], value) for name, value in values.items()}
         await self.edit.log(self.org, row["version"], "updated", diff)

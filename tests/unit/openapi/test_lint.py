@@ -38,6 +38,14 @@ def test_spectral_and_its_owasp_rules_find_nothing(written: Path) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+def test_spectral_finds_what_the_framework_makes_by_itself(tmp_path: Path) -> None:
+    path = tmp_path / "openapi.json"
+    path.write_text(json.dumps(toy_app().openapi()), encoding="utf-8")
+    done = _run(TOOLS / "spectral", "lint", "--fail-severity=hint", "--format=text", path)
+    assert done.returncode == 1
+    assert "owasp:api4:2023-string-limit" in done.stdout
+
+
 def test_redocly_recommended_strict_finds_nothing(written: Path) -> None:
     done = _run(TOOLS / "redocly", "lint", "--extends=recommended-strict", written)
     said = done.stdout + done.stderr
