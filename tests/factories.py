@@ -9,7 +9,8 @@ import httpx
 from fastapi import FastAPI
 
 from crm_api.core.access import ROLES
-from crm_api.identity.provision import add_user, provision_organization
+from crm_api.identity.provision import add_user
+from crm_api.organizations.provision import provision_organization
 
 PASSWORD = "seven quiet herons cross the marsh"  # noqa: S105  # of the tests' own people
 

@@ -25,6 +25,7 @@ from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.installation import addresses, head_revision, refuse_unsafe_role
 from crm_api.openapi.document import build_document
+from crm_api.organizations.router import router as organization
 
 
 DESCRIPTION = """\
@@ -59,7 +60,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     app.state.signer = signer
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds.
-    for router in (clients, contacts, identity, catalogues, problem_pages):
+    for router in (clients, contacts, identity, catalogues, organization, problem_pages):
         app.include_router(router)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))

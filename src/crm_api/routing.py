@@ -312,3 +312,8 @@ def answers(status: int, model: Any, description: str) -> dict[int | str, dict[s
         if model
         else {status: {"description": description}}
     )
+
+
+def needs(*scopes: str) -> dict[str, list[str]]:
+    """The rights that a route asks for, for the document; the service is what enforces them."""
+    return {"x-required-scopes": list(scopes)}

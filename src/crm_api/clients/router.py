@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Path, Request, Response
 
 from crm_api.clients.batch import Batch, BatchResult, run_batch
 from crm_api.clients.links import LinkService
@@ -36,15 +36,24 @@ from crm_api.routing import (
     as_list,
     as_one,
     claim,
+    needs,
 )
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey)
 Declared = Depends(declared_query)
+DerivedField = Annotated[
+    str,
+    Path(description="The derived field.", max_length=64, pattern="^[a-z_]+$", examples=["type"]),
+]
 
 
-@router.get("", responses=answers(200, Page[Client], "One page of clients."))
+@router.get(
+    "",
+    responses=answers(200, Page[Client], "One page of clients."),
+    openapi_extra=needs("clients.*:read"),
+)
 async def list_clients(
     scope: CurrentScope,
     request: Request,
@@ -59,6 +68,7 @@ async def list_clients(
     status_code=201,
     dependencies=[Idempotent],
     responses=answers(201, Client, "The new client."),
+    openapi_extra=needs("clients.*:create"),
 )
 async def create_client(
     scope: CurrentScope,
@@ -76,6 +86,7 @@ async def create_client(
     status_code=207,
     dependencies=[Idempotent, Declared],
     responses=answers(207, BatchResult, "One result for each operation, in order."),
+    openapi_extra=needs("clients.*:create", "clients.*:update", "clients:delete"),
 )
 async def batch_clients(
     scope: CurrentScope,
@@ -87,7 +98,11 @@ async def batch_clients(
     return Response(found.body, 207, found.headers, "application/json")
 
 
-@router.get("/{client_id}", responses=answers(200, Client, "The client."))
+@router.get(
+    "/{client_id}",
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.*:read"),
+)
 async def get_client(
     scope: CurrentScope,
     client_id: PathId,
@@ -98,7 +113,11 @@ async def get_client(
     return as_one(await ClientService(scope).get(client_id, items), if_none_match)
 
 
-@router.patch("/{client_id}", responses=answers(200, Client, "The client after the change."))
+@router.patch(
+    "/{client_id}",
+    responses=answers(200, Client, "The client after the change."),
+    openapi_extra=needs("clients.*:update"),
+)
 async def patch_client(
     scope: CurrentScope,
     client_id: PathId,
@@ -115,6 +134,7 @@ async def patch_client(
     status_code=204,
     dependencies=[Declared],
     responses=answers(204, None, "Deleted."),
+    openapi_extra=needs("clients:delete"),
 )
 async def delete_client(
     scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
@@ -125,7 +145,10 @@ async def delete_client(
 
 
 @router.post(
-    "/{client_id}/archive", dependencies=[Declared], responses=answers(200, Client, "The client.")
+    "/{client_id}/archive",
+    dependencies=[Declared],
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients:archive"),
 )
 async def archive_client(
     scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
@@ -135,7 +158,10 @@ async def archive_client(
 
 
 @router.post(
-    "/{client_id}/restore", dependencies=[Declared], responses=answers(200, Client, "The client.")
+    "/{client_id}/restore",
+    dependencies=[Declared],
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients:restore"),
 )
 async def restore_client(
     scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
@@ -144,7 +170,11 @@ async def restore_client(
     return as_one(await ClientService(scope).restore(client_id, if_match))
 
 
-@router.get("/{client_id}/history", responses=answers(200, HistoryPage, "Changes, newest first."))
+@router.get(
+    "/{client_id}/history",
+    responses=answers(200, HistoryPage, "Changes, newest first."),
+    openapi_extra=needs("clients.audit:read"),
+)
 async def get_client_history(
     scope: CurrentScope,
     client_id: PathId,
@@ -158,11 +188,12 @@ async def get_client_history(
     "/{client_id}/overrides/{field}",
     dependencies=[Declared],
     responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.assessment:update"),
 )
 async def put_client_override(
     scope: CurrentScope,
     client_id: PathId,
-    field: str,
+    field: DerivedField,
     body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
 ) -> Response:
     """Set a value over a derived one, with a reason."""
@@ -173,14 +204,20 @@ async def put_client_override(
     "/{client_id}/overrides/{field}",
     dependencies=[Declared],
     responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.assessment:update"),
 )
-async def lift_client_override(scope: CurrentScope, client_id: PathId, field: str) -> Response:
+async def lift_client_override(
+    scope: CurrentScope, client_id: PathId, field: DerivedField
+) -> Response:
     """Let the derived value hold again."""
     return as_one(await OverrideService(scope).lift(client_id, field))
 
 
 @router.get(
-    "/{client_id}/contacts", dependencies=[Declared], responses=answers(200, LinkPage, "The links.")
+    "/{client_id}/contacts",
+    dependencies=[Declared],
+    responses=answers(200, LinkPage, "The links."),
+    openapi_extra=needs("clients.reach:read"),
 )
 async def list_client_contacts(scope: CurrentScope, client_id: PathId) -> Response:
     """List the persons of a client, former ones too."""
@@ -192,6 +229,7 @@ async def list_client_contacts(scope: CurrentScope, client_id: PathId) -> Respon
     status_code=201,
     dependencies=[Idempotent, Declared],
     responses=answers(201, ContactLink, "The new link."),
+    openapi_extra=needs("clients.reach:update"),
 )
 async def link_client_contact(
     scope: CurrentScope,
@@ -208,6 +246,7 @@ async def link_client_contact(
     "/{client_id}/contacts/{link_id}",
     dependencies=[Declared],
     responses=answers(200, ContactLink, "The link after the change."),
+    openapi_extra=needs("clients.reach:update"),
 )
 async def patch_client_contact(
     scope: CurrentScope,
@@ -224,6 +263,7 @@ async def patch_client_contact(
     status_code=204,
     dependencies=[Declared],
     responses=answers(204, None, "Unlinked."),
+    openapi_extra=needs("clients.reach:update"),
 )
 async def unlink_client_contact(
     scope: CurrentScope, client_id: PathId, link_id: PathId

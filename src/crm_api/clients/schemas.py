@@ -1,13 +1,13 @@
 """The client as it stands on the wire: each field once, with its group; each group with its roles."""
 
 from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from crm_api.contacts.reach import Email, EmailsIn, Phone, PhonesIn
-from crm_api.contacts.schemas import ContactEntry
+from crm_api.contacts.schemas import Contact, ContactEntry
 from crm_api.core.formats.dates import LocalDate
 from crm_api.core.formats.money import Money
 from crm_api.core.formats.places import CountryCode, LanguageTag, TimeZone
@@ -166,22 +166,24 @@ class SiteEntry(BaseModel):
     kind: Annotated[SiteKind, Field(description="What the place is.")] = "physical"
     label: Annotated[ShortText | None, Field(description="Its name among people.")] = None
     country_code: Annotated[
-        str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2.", examples=["UG"])
+        Annotated[str, Line(2, 2)] | None, Field(description="ISO 3166-1 alpha-2.", examples=["UG"])
     ] = None
     country_area: Annotated[ShortText | None, Field(description="State, province or region.")] = (
         None
     )
     city: Annotated[ShortText | None, Field(description="City or town.")] = None
-    postal_code: Annotated[str | None, Line(1, 20), Field(description="Postal code.")] = None
+    postal_code: Annotated[
+        Annotated[str, Line(1, 20)] | None, Field(description="Postal code.")
+    ] = None
     street_address: Annotated[
-        str | None, Prose(500, 1), Field(description="Street and number.")
+        Annotated[str, Prose(500, 1)] | None, Field(description="Street and number.")
     ] = None
     notes: Annotated[LongText | None, Field(description="How to find or enter it.")] = None
     service_area: Annotated[ShortText | None, Field(description="The area that it belongs to.")] = (
         None
     )
     address_quality: Annotated[
-        str | None, Line(1, 32), Field(description="Only what was answered.")
+        Annotated[str, Line(1, 32)] | None, Field(description="Only what was answered.")
     ] = None
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
 
@@ -201,11 +203,8 @@ class ContactLink(BaseModel):
         None
     )
     contact: Annotated[
-        dict[str, Any] | None,
-        Field(
-            description="With `expand=contacts`: the person, as far as you may see.",
-            json_schema_extra={"$ref": "#/components/schemas/Contact"},
-        ),
+        Contact | None,
+        Field(description="With `expand=contacts`: the person, as far as you may see."),
     ] = None
 
 
@@ -430,8 +429,7 @@ class Client(Resource):
         Field(description="Where the relation stands.", examples=["active"]),
     ]
     status_reason: Annotated[
-        str | None,
-        Line(1, 500),
+        Annotated[str, Line(1, 500)] | None,
         Rule("classification"),
         Field(description="Why the status was changed.", examples=["Asked for a break"]),
     ] = None
@@ -446,7 +444,9 @@ class Client(Resource):
         Field(description="The stage of the relationship.", examples=["growing"]),
     ] = None
     stage_reason: Annotated[
-        str | None, Line(1, 500), Rule("classification"), Field(description="Why this stage.")
+        Annotated[str, Line(1, 500)] | None,
+        Rule("classification"),
+        Field(description="Why this stage."),
     ] = None
     business_size: Annotated[
         Literal["small", "medium", "large"] | None,
@@ -482,8 +482,7 @@ class Client(Resource):
         Field(description="Three months after the last review, or after registration."),
     ]
     products_services: Annotated[
-        str | None,
-        Prose(4000, 1),
+        Annotated[str, Prose(4000, 1)] | None,
         Rule("profile"),
         Field(description="What the client offers.", examples=["Speciality coffee"]),
     ] = None
@@ -497,14 +496,15 @@ class Client(Resource):
         Field(description="A key of the sources catalogue.", examples=["referral"]),
     ] = None
     source_detail: Annotated[
-        str | None, Line(1, 200), Rule("lead"), Field(description="More on where it came from.")
+        Annotated[str, Line(1, 200)] | None,
+        Rule("lead"),
+        Field(description="More on where it came from."),
     ] = None
     referred_by_id: Annotated[
         UUID | None, Rule("lead"), Field(description="The client that recommended us.")
     ] = None
     target_audience: Annotated[
-        str | None,
-        Prose(4000, 1),
+        Annotated[str, Prose(4000, 1)] | None,
         Rule("audience"),
         Field(description="Whom the client addresses."),
     ] = None
@@ -574,8 +574,7 @@ class Client(Resource):
         Field(description="Where it is registered.", examples=["UG"]),
     ] = None
     registration_number: Annotated[
-        str | None,
-        Line(1, 50),
+        Annotated[str, Line(1, 50)] | None,
         Rule("registration"),
         Field(description="Its number in the company register; unique with its country."),
     ] = None
@@ -586,8 +585,7 @@ class Client(Resource):
         list[Key], Rule("remarks"), Field(max_length=50, description="Tags; new ones are made.")
     ] = []
     remarks: Annotated[
-        str | None,
-        Prose(10_000, 1),
+        Annotated[str, Prose(10_000, 1)] | None,
         Rule("remarks", data_class=PERSONAL),
         Field(description="Free remarks.", examples=["Prefers to meet in the morning"]),
     ] = None

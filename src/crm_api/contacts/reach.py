@@ -77,25 +77,27 @@ class PhoneEntry(BaseModel):
     model_config = _IN
 
     e164: Annotated[
-        str | None,
-        Line(1, 64),
+        Annotated[str, Line(1, 64)] | None,
         Field(description="The number in E.164; it wins.", examples=["+256772123456"]),
     ] = None
     national: Annotated[
-        str | None, Line(1, 64), Field(description="The number as its country writes it.")
+        Annotated[str, Line(1, 64)] | None,
+        Field(description="The number as its country writes it."),
     ] = None
     country: Annotated[
-        str | None, Line(2, 2), Field(description="ISO 3166-1 alpha-2, with `national`.")
+        Annotated[str, Line(2, 2)] | None, Field(description="ISO 3166-1 alpha-2, with `national`.")
     ] = None
     international: Annotated[
-        str | None, Line(1, 64), Field(description="Only what was answered.")
+        Annotated[str, Line(1, 64)] | None, Field(description="Only what was answered.")
     ] = None
-    type: Annotated[str | None, Line(1, 32), Field(description="Only what was answered.")] = None
+    type: Annotated[
+        Annotated[str, Line(1, 32)] | None, Field(description="Only what was answered.")
+    ] = None
     id: Annotated[UUID | None, Field(description="The entry that this one replaces.")] = None
     label: Annotated[Label | None, Field(description="What it is for.")] = None
-    extension: Annotated[str | None, Line(1, 20), Field(description="The extension, digits.")] = (
-        None
-    )
+    extension: Annotated[
+        Annotated[str, Line(1, 20)] | None, Field(description="The extension, digits.")
+    ] = None
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
     reachability: Annotated[Reachability | None, Field(description="Only what was answered.")] = (
         None

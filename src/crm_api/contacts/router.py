@@ -25,6 +25,7 @@ from crm_api.routing import (
     as_list,
     as_one,
     claim,
+    needs,
 )
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
@@ -32,7 +33,11 @@ Idempotent = Depends(IdempotencyKey)
 Declared = Depends(declared_query)
 
 
-@router.get("", responses=answers(200, Page[Contact], "One page of contacts."))
+@router.get(
+    "",
+    responses=answers(200, Page[Contact], "One page of contacts."),
+    openapi_extra=needs("contacts.*:read"),
+)
 async def list_contacts(
     scope: CurrentScope,
     request: Request,
@@ -47,6 +52,7 @@ async def list_contacts(
     status_code=201,
     dependencies=[Idempotent, Declared],
     responses=answers(201, Contact, "The new contact."),
+    openapi_extra=needs("contacts.*:create"),
 )
 async def create_contact(
     scope: CurrentScope,
@@ -59,7 +65,11 @@ async def create_contact(
     return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
 
 
-@router.get("/{contact_id}", responses=answers(200, Contact, "The contact."))
+@router.get(
+    "/{contact_id}",
+    responses=answers(200, Contact, "The contact."),
+    openapi_extra=needs("contacts.*:read"),
+)
 async def get_contact(
     scope: CurrentScope,
     contact_id: PathId,
@@ -74,6 +84,7 @@ async def get_contact(
     "/{contact_id}",
     dependencies=[Declared],
     responses=answers(200, Contact, "The contact after the change."),
+    openapi_extra=needs("contacts.*:update"),
 )
 async def patch_contact(
     scope: CurrentScope,
@@ -91,6 +102,7 @@ async def patch_contact(
     status_code=204,
     dependencies=[Declared],
     responses=answers(204, None, "Deleted."),
+    openapi_extra=needs("contacts:delete"),
 )
 async def delete_contact(
     scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
@@ -104,6 +116,7 @@ async def delete_contact(
     "/{contact_id}/restore",
     dependencies=[Declared],
     responses=answers(200, Contact, "The contact."),
+    openapi_extra=needs("contacts:restore"),
 )
 async def restore_contact(
     scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
@@ -112,7 +125,11 @@ async def restore_contact(
     return as_one(await ContactService(scope).restore(contact_id, if_match))
 
 
-@router.get("/{contact_id}/history", responses=answers(200, HistoryPage, "Changes, newest first."))
+@router.get(
+    "/{contact_id}/history",
+    responses=answers(200, HistoryPage, "Changes, newest first."),
+    openapi_extra=needs("contacts.audit:read"),
+)
 async def get_contact_history(
     scope: CurrentScope,
     contact_id: PathId,

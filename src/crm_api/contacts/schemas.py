@@ -23,7 +23,9 @@ class ContactEntry(BaseModel):
     name: Annotated[
         str, Line(1, 200), Field(description="The person's name.", examples=["Ada Nakato"])
     ]
-    honorific: Annotated[str | None, Line(1, 50), Field(description="Form of address.")] = None
+    honorific: Annotated[
+        Annotated[str, Line(1, 50)] | None, Field(description="Form of address.")
+    ] = None
     languages: Annotated[Languages, Field(description="Languages the person speaks.")] = []
     emails: Annotated[EmailsIn, Field(description="E-mail addresses, unique among contacts.")] = []
     phones: Annotated[PhonesIn, Field(description="Phone numbers.")] = []
@@ -79,8 +81,7 @@ class Contact(Resource):
         Field(description="The person's name.", examples=["Ada Nakato"]),
     ]
     honorific: Annotated[
-        str | None,
-        Line(1, 50),
+        Annotated[str, Line(1, 50)] | None,
         Rule("person"),
         Field(description="Form of address.", examples=["Dr"]),
     ] = None

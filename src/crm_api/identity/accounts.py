@@ -117,7 +117,7 @@ class Accounts:
                 resource="user",
                 resource_id=actor.id,
                 version=1,
-                action="password_changed",
+                action="user.password_changed",
                 diff={},
             )
             await append(self._db, actor, [entry])
@@ -185,7 +185,7 @@ class Accounts:
                 resource="user",
                 resource_id=member.id,
                 version=1,
-                action="accepted",
+                action="user.accepted",
                 diff={
                     "name": (invitation["name"], person["name"]),
                     "active": (False, True),

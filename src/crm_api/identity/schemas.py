@@ -212,8 +212,7 @@ class AcceptInvitationBody(BaseModel):
 
     token: Annotated[SecretText, Field(description="The one-time token.", examples=["cin_…"])]
     name: Annotated[
-        str | None,
-        Line(1, 200),
+        Annotated[str, Line(1, 200)] | None,
         Field(description="A new person's name; else the invitation's.", examples=["Grace Nakato"]),
     ] = None
     password: Annotated[
@@ -320,7 +319,12 @@ class Permissions(BaseModel):
 
     role: Annotated[str, Field(description="The live role.", examples=["manager"], max_length=60)]
     scopes: Annotated[
-        list[Scope], Field(max_length=5000, description="Every scope that is held, spelled out.")
+        list[Scope],
+        Field(
+            max_length=5000,
+            description="Every scope that is held, spelled out.",
+            examples=[["clients.name:read"]],
+        ),
     ]
     resources: Annotated[
         dict[str, ResourcePermission], Field(max_length=200, description="Resource by resource.")

@@ -8,14 +8,14 @@ import json
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.faults import faults_of
 from crm_api.core.jsonbody import Incoming
-from crm_api.kit.fields import Field, Resource, Rule, Write, mask_of
+from crm_api.kit.fields import Field, Resource, Write, mask_of
 from crm_api.kit.projection import etag_of
 from crm_api.kit.schemas import body_model
 from crm_api.kit.scope import Scope
@@ -127,11 +127,7 @@ def merge_patch(target: Any, patch: Any) -> Any:
 
 @lru_cache(maxsize=256)
 def _adapter(cls: type[Resource], name: str) -> TypeAdapter[Any]:
-    info = cls.fields[name].info
-    # A length bound that was declared beside the type belongs to the value too.
-    bounds = [m for m in info.metadata if not isinstance(m, Rule)]
-    kind = info.annotation
-    return TypeAdapter(Annotated[kind, *bounds] if bounds else kind)  # type: ignore[valid-type]  # built at run time
+    return TypeAdapter(cls.fields[name].accepted_type)
 
 
 def _merge(found: Sifted, cls: type[Resource], name: str, sent: Any, present: Any) -> None:

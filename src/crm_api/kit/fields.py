@@ -8,10 +8,12 @@ without a rule does not import, and a group that no role is granted is invisible
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from crm_api.core.access import ROLES, Rights
 
@@ -87,7 +89,11 @@ class Field:
 
     @property
     def accepted_type(self) -> Any:
-        return self.rule.accepts if self.rule.accepts is not None else self.info.annotation
+        """The type that is taken in, with the bounds that were declared beside it."""
+        if self.rule.accepts is not None:
+            return self.rule.accepts
+        bounds = [part for part in self.info.metadata if not isinstance(part, Rule)]
+        return Annotated[self.info.annotation, *bounds] if bounds else self.info.annotation
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +128,18 @@ class Resource(BaseModel):
         cls.fields = {name: _declared(cls, name, info) for name, info in cls.model_fields.items()}
         _refuse_unreachable(cls)
         RESOURCES[cls.resource] = cls
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        """Which groups and roles read and write each property; which is there depends on them."""
+        found = handler.resolve_ref_schema(handler(schema))
+        if cls.resource:
+            # A key that the caller may not read is absent, so that none can be promised.
+            found.pop("required", None)
+            found["x-access"] = {name: access_of(cls, name) for name in cls.fields}
+        return found
 
 
 RESOURCES: dict[str, type[Resource]] = {}
@@ -192,6 +210,22 @@ def all_scopes() -> frozenset[str]:
     }
     found |= {f"{cls.resource}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
     return frozenset(found)
+
+
+def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
+    """What the document says of one field: its group, and the built-in roles by action."""
+    rule = cls.fields[name].rule
+    cells = dict(zip(ROLES, cls.grants[rule.group].split(), strict=True))
+
+    def roles(letter: str) -> list[str]:
+        return [role for role, cell in cells.items() if letter in cell and cell != "own"]
+
+    return {
+        "group": f"{cls.resource}.{rule.group}",
+        "read": roles("r"),
+        "create": roles("c") if rule.write & Write.ON_CREATE else [],
+        "update": roles("u") if rule.write & Write.LATER else [],
+    }
 
 
 def mask_of(cls: type[Resource], rights: Rights) -> Mask:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, create_model
 
-from crm_api.kit.fields import Resource, Write
+from crm_api.kit.fields import Resource, Write, access_of
 
 R = TypeVar("R", bound=Resource)
 
@@ -69,9 +69,11 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     if known is not None:
         return known
     members: dict[str, Any] = {}
+    access: dict[str, Any] = {}
     for field in cls.fields.values():
         if not field.rule.write & when:
             continue
+        access[field.name] = access_of(cls, field.name)
         kind = field.accepted_type
         about = {"description": field.info.description, "examples": field.info.examples}
         if when is Write.ON_CREATE and field.required:
@@ -85,7 +87,7 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
         members[name] = (kind | MISSING, Field(default=MISSING, description=about))
     model = create_model(
         f"{prefix}{cls.__name__}",
-        __config__=_STRICT,
+        __config__=_STRICT | ConfigDict(json_schema_extra={"x-access": access}),
         __doc__=_ABOUT[prefix].format(cls.__name__.lower()),
         **members,
     )

@@ -40,6 +40,8 @@ def build_document(app: FastAPI) -> Json:
     for context in iter_route_contexts(app.webhooks.routes):
         for method in context.methods or ():
             builder.finish_webhook(str(context.name), hooks[context.path_format][method.lower()])
+    if builder.findings:
+        raise ValueError("\n".join(dict.fromkeys(builder.findings)))
     used = schemas.reachable(definitions, document["paths"], hooks)
     components["schemas"] = dict(sorted((used | parts.PROBLEM_SCHEMAS).items()))
     components["headers"] = {n: parts.HEADERS[n] for n in sorted(builder.headers)}

@@ -48,13 +48,21 @@ class Route:
 
     @property
     def scopes(self) -> list[str] | None:
-        """The scopes that the caller must hold; None where anybody may call."""
+        """The scopes that the caller must hold; None where anybody may call.
+
+        A dependency demands a caller by an attribute `security_scopes`, which may be empty, or by
+        `Security(dependency, scopes=[…])` on the route.
+        """
         found = [
-            getattr(each.call, "security_scopes", None) for each in dependants_of(self.dependant)
+            scopes
+            for each in dependants_of(self.dependant)
+            for scopes in (
+                getattr(each.call, "security_scopes", None),
+                each.own_oauth_scopes or None,
+            )
+            if scopes is not None
         ]
-        if all(scopes is None for scopes in found):
-            return None
-        return list(dict.fromkeys(scope for scopes in found for scope in scopes or ()))
+        return list(dict.fromkeys(scope for scopes in found for scope in scopes)) if found else None
 
 
 class Operations:
@@ -68,6 +76,7 @@ class Operations:
         self._bodies = bodies
         self.statuses: set[int] = set()
         self.headers: set[str] = set()
+        self.findings: list[str] = []
 
     def finish(self, route: Route) -> None:
         operation = self._paths[route.path][route.method.lower()]
@@ -76,7 +85,7 @@ class Operations:
             operation["summary"] = route.name.replace("_", " ").capitalize()
         operation.setdefault("description", f"{operation['summary']}.")
         if not operation.get("tags"):
-            raise ValueError(f"{route.name} has no tag: give its router one")
+            self.findings.append(f"{route.name} has no tag: give its router one")
         self._secure(route, operation)
         self._add_parameters(route, operation)
         self._add_body(route, operation)
@@ -111,6 +120,13 @@ class Operations:
 
     # --- what is sent
 
+    def _example(self, schema: Json, place: str) -> object:
+        try:
+            return example_of(schema, self._definitions, place)
+        except ValueError as error:
+            self.findings.append(str(error))
+            return None
+
     def _add_parameters(self, route: Route, operation: Json) -> None:
         known = {(p["in"], p["name"]): p for p in operation.get("parameters", ())}
         for parameter in query_parameters_of(route.dependant):
@@ -127,13 +143,13 @@ class Operations:
         place = f"the parameter {name} of {operation}"
         if not parameter.get("description"):
             if parameter["in"] != "path" or not name.endswith("_id"):
-                raise ValueError(f"{place} has no description")
+                self.findings.append(f"{place} has no description")
             thing = name.removesuffix("_id").replace("_", " ")
             parameter["description"] = f"The id of the {thing}."
         schema = parameter["schema"] = schemas.without_null(parameter.get("schema", {}))
         schemas.finish(schema)
         if "example" not in parameter and "examples" not in parameter:
-            parameter["example"] = example_of(schema, self._definitions, place)
+            parameter["example"] = self._example(schema, place)
 
     def _add_body(self, route: Route, operation: Json) -> None:
         model = route.body_model
@@ -144,7 +160,7 @@ class Operations:
         reference = self._bodies[model]
         schema = self._definitions[reference["$ref"].removeprefix(schemas.REF)]
         self._refuse_list(route, reference)
-        content = {"schema": reference, "example": example_of(reference, self._definitions, "")}
+        content = {"schema": reference, "example": self._example(reference, "")}
         operation["requestBody"] = {
             "description": schema.get("description", f"{operation['summary']}: the body."),
             "required": True,
@@ -157,7 +173,7 @@ class Operations:
         for content in body["content"].values():
             schemas.finish(content.setdefault("schema", {"type": "string", "format": "binary"}))
             if "example" not in content and "examples" not in content:
-                content["example"] = example_of(content["schema"], self._definitions, name)
+                content["example"] = self._example(content["schema"], name)
 
     # --- what is answered
 
@@ -219,12 +235,12 @@ class Operations:
         schemas.finish(schema)
         if "example" not in media and "examples" not in media:
             place = f"the {status} of {route.name}"
-            media["example"] = example_of(schema, self._definitions, place)
+            media["example"] = self._example(schema, place)
 
     def _refuse_list(self, route: Route, schema: Json) -> None:
         target = self._definitions.get(schema.get("$ref", "").removeprefix(schemas.REF), schema)
         if target.get("type") == "array":
-            raise ValueError(f"{route.name} has a list as a whole body: nothing can be added to it")
+            self.findings.append(f"{route.name} has a list as a whole body: make it an object")
 
     def _reply_headers(self, route: Route, operation: Json, status: str, content: Json) -> set[str]:
         names: set[str] = set(parts.COMMON_HEADERS)

@@ -148,8 +148,11 @@ def reachable(definitions: Json, *places: object) -> Json:
 
 def finish(schema: Json) -> None:
     """Make a schema complete, in place: bounds, formats, rights; and drop the derived titles."""
-    for part in subschemas(schema):
+    for part in list(subschemas(schema)):
         part.pop("title", None)
+        if part.get("default", "") is None:
+            del part["default"]  # in a body, leaving out and sending null are two things
+        _resolve_by_name(part)
         _spread_access(part)
         kinds = _kinds(part)
         if "string" in kinds:
@@ -191,6 +194,18 @@ def _named(schema: Json, name: str) -> Iterator[tuple[str, Json]]:
 def _kinds(schema: Mapping[str, Any]) -> set[str]:
     kind = schema.get("type", ())
     return {kind} if isinstance(kind, str) else set(kind)
+
+
+def _resolve_by_name(schema: Json) -> None:
+    """`x-ref` names the model of a property that is a plain object in the code, as an expansion."""
+    name = schema.pop("x-ref", None)
+    if name is None:
+        return
+    nullable = any(part.get("type") == "null" for part in schema.get("anyOf", ()))
+    for key in ("anyOf", "type", "additionalProperties", "default"):
+        schema.pop(key, None)
+    reference = {"$ref": REF + name}
+    schema.update({"anyOf": [reference, {"type": "null"}]} if nullable else reference)
 
 
 def _spread_access(schema: Json) -> None:

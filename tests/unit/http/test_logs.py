@@ -33,8 +33,7 @@ SECRETS = [
 def test_what_looks_like_a_secret_is_not_written(lines: Lines, secret: str) -> None:
     log = get_logger("test")
     event = f"took {secret} from"
-    log.info(event, text=secret, nested={"list": ["a", (secret,)]}, **{secret: 1}
-    
+    log.info(event, text=secret, nested={"list": ["a", (secret,)]}, **{secret: 1})
     logging.getLogger("somebody").warning("saw %s", secret)
     written = lines.getvalue()
     assert len(lines.all()) == 2

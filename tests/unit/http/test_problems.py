@@ -1,7 +1,5 @@
 """Every error is a problem document whose page exists, and repeats nothing of what was sent."""
 
-from uuid import uuid4
-
 import httpx
 import pytest
 
@@ -10,7 +8,7 @@ from crm_api.core.http import HttpSettings
 from crm_api.core.problems import problem_document, problem_response
 from tests.unit.http.conftest import BEARER, Lines, client_of
 
-WIDGET = f"/v1/widgets/{uuid4()}"
+WIDGET = "/v1/widgets/01890a5d-ac96-774b-bcce-b302099a8003"
 
 
 @pytest.mark.parametrize("code", PROBLEMS)

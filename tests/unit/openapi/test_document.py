@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Query
+from fastapi import APIRouter, Depends, FastAPI, Query, Security
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 from pydantic import BaseModel, ConfigDict, Field, RootModel
@@ -263,6 +263,46 @@ def test_what_differs_between_sending_and_receiving_has_two_names() -> None:
     assert inner == {"$ref": "#/components/schemas/InnerRequest"}
     validate(built)
     assert made_up_bounds(_app(router)) == ["Outer/note: a string without maxLength"]
+
+
+def test_the_frameworks_own_way_to_name_scopes_is_read_too() -> None:
+    async def caller() -> None: ...
+
+    router = APIRouter(tags=["x"])
+
+    @router.get("/things", dependencies=[Security(caller, scopes=["thing:read"])])
+    async def list_things() -> None: ...
+
+    operation = build_document(_app(router))["paths"]["/things"]["get"]
+    assert operation["security"] == [{"bearer": []}]
+    assert operation["x-required-scopes"] == ["thing:read"]
+
+
+def test_a_property_may_name_the_model_that_it_expands_to() -> None:
+    class Link(BaseModel):
+        inner: Annotated[dict[str, Any] | None, Field(json_schema_extra={"x-ref": "Inner"})] = None
+
+    router = APIRouter(tags=["x"])
+
+    @router.get("/inner", responses={200: {"model": Inner}})
+    async def get_inner() -> None: ...
+
+    @router.get("/link", responses={200: {"model": Link}})
+    async def get_link() -> None: ...
+
+    found = build_document(_app(router))["components"]["schemas"]
+    reference = {"$ref": "#/components/schemas/Inner"}
+    assert found["Link"]["properties"]["inner"] == {"anyOf": [reference, {"type": "null"}]}
+
+
+def test_all_that_a_person_must_decide_is_said_at_once() -> None:
+    router = APIRouter()
+
+    @router.get("/things", responses={200: {"model": list[Inner]}})
+    async def list_things(flavour: Annotated[str | None, Query()] = None) -> None: ...
+
+    with pytest.raises(ValueError, match=r"tag(?s:.)*description(?s:.)*list as a whole body"):
+        build_document(_app(router))
 
 
 def test_two_operations_of_one_name_are_refused() -> None:
