@@ -1,5 +1,6 @@
 """Fixtures: the application on a real database, and a fresh organization for each test."""
 
+import asyncio
 import os
 import secrets
 from collections.abc import AsyncIterator
@@ -12,19 +13,26 @@ from fastapi import FastAPI
 
 from crm_api.core.config import Settings
 from crm_api.core.embedded import stop_server
+from crm_api.core.logs import configure_logging
 from crm_api.core.passwords import PasswordHasher
 from crm_api.installation import Addresses
 from crm_api.main import create_app
-from tests.database import HOME, create_database, drop_database
+from tests.database import HOME, create_database, drop_database, others_are_testing
 from tests.factories import Organization, make_organization
 
 SECRET = "tests-only-secret-of-more-than-32-bytes"  # noqa: S105  # signs the tests' own tokens
 
 
+def pytest_configure() -> None:
+    """Logs as they are in service: structlog's own default renders tracebacks for seconds."""
+    configure_logging("WARNING", exception_texts=True)
+
+
 def pytest_sessionfinish(session: pytest.Session) -> None:
-    """The run's server ends with the run; workers leave that to the one that started them."""
-    if not hasattr(session.config, "workerinput") and "CRM_TEST_DATABASE_URL" not in os.environ:
-        if (HOME / "data").exists():
+    """The last run to end stops the server; workers leave that to the one that started them."""
+    is_worker = hasattr(session.config, "workerinput")
+    if not is_worker and "CRM_TEST_DATABASE_URL" not in os.environ and (HOME / "data").exists():
+        if not asyncio.run(others_are_testing()):
             stop_server(HOME)
 
 

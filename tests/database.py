@@ -80,5 +80,18 @@ async def drop_database(name: str) -> None:
         await admin.close()
 
 
+async def others_are_testing() -> bool:
+    """Whether another run uses the server, so that it must not be stopped."""
+    admin = await asyncpg.connect(server_url())
+    try:
+        count = await admin.fetchval(
+            "SELECT count(*) FROM pg_stat_activity "
+            "WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()"
+        )
+    finally:
+        await admin.close()
+    return bool(count)
+
+
 def database_for_worker(worker: str) -> Addresses:
     return asyncio.run(create_database(f"crm_test_{worker}"))

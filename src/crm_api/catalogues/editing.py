@@ -63,7 +63,7 @@ class CatalogueService:
         query = reader.read([*kept, ("catalogue", self.catalogue)])
         if counted:
             query = replace(query, expand=("usage_count",))
-        rows = await list_rows(self.scope, sql.ENTRY_LISTING, query, lambda _f, _o, value: value)
+        rows = await list_rows(self.scope, sql.ENTRY_LISTING, query, {})
         return page(self.scope, query, rows)
 
     def _usage(self, reader: ListReader, sent: tuple[str, ...]) -> bool:

@@ -10,18 +10,12 @@ from datetime import date
 from typing import Any
 from uuid import UUID
 
-from pydantic import BaseModel
 from sqlalchemy import Table
 
 from crm_api.catalogues.presets import requirements
 from crm_api.catalogues.service import Catalogues
-from crm_api.clients.repository import ATTRIBUTES, EMAILS, PHONES, REFS, SITES, TAGS
-from crm_api.clients.schemas import (
-    BillingDetails,
-    NotificationSettings,
-    Preferences,
-    ServiceDetails,
-)
+from crm_api.clients.repository import ATTRIBUTES, CLIENTS, EMAILS, PHONES, REFS, SITES, TAGS
+from crm_api.clients.schemas import Client
 from crm_api.clients.sites import settle_sites, site_rows
 from crm_api.contacts.reach import Settled, email_rows, phone_rows, settle_emails, settle_phones
 from crm_api.core.access import OrganizationContext
@@ -31,17 +25,12 @@ from crm_api.core.formats.money import Money
 from crm_api.core.formats.names import name_key
 from crm_api.core.formats.registration import check_registration_number, check_tax_number
 from crm_api.core.ids import new_id
+from crm_api.kit.plain import empty_values, plain_fields, wire_value
 
 SORT_KEY_LENGTH = 200
-PLAIN = (
-    "kind", "type", "status", "status_reason", "industry", "stage", "stage_reason",
-    "business_size", "service_tier", "region", "owner_id", "potential", "last_reviewed_on",
-    "registered_on", "products_services", "website", "social_profiles", "source",
-    "source_detail", "referred_by_id", "target_audience", "operating_hours", "time_zone",
-    "languages", "preferences", "notification_settings", "service", "registration_country",
-    "registration_number", "tax_numbers", "remarks", "billing_details", "payment_terms_days",
-)  # fmt: skip
-"""Fields that are stored in the column of their name."""
+PLAIN = plain_fields(Client, CLIENTS, settled=("name", "credit_limit"))
+"""Fields that are stored in the column of their name; the settled two are done below."""
+EMPTY = empty_values(Client)
 CATALOGUED = {
     "type": "types",
     "industry": "industries",
@@ -50,23 +39,6 @@ CATALOGUED = {
     "source": "sources",
 }
 REVIEW_MONTHS = 3
-EMPTY: dict[str, Any] = {
-    "preferences": Preferences().model_dump(),
-    "notification_settings": NotificationSettings().model_dump(),
-    "service": ServiceDetails().model_dump(),
-    "billing_details": BillingDetails().model_dump(),
-    "social_profiles": [],
-    "operating_hours": [],
-    "languages": [],
-    "tax_numbers": [],
-    "emails": [],
-    "phones": [],
-    "sites": [],
-    "tags": [],
-    "attributes": {},
-    "external_refs": [],
-}
-"""What a client has of lists and objects before anything is said; not worth a line in its history."""
 
 
 @dataclass(slots=True)
@@ -99,17 +71,6 @@ class Draft:
             for name, value in self.after.items()
             if self.before.get(name) != value
         }
-
-
-def wire_value(value: Any) -> Any:
-    """A validated value as JSON."""
-    if isinstance(value, BaseModel):
-        return value.model_dump(mode="json")
-    if isinstance(value, list):
-        return [wire_value(item) for item in value]
-    if isinstance(value, date | UUID):
-        return str(value)
-    return value
 
 
 def apply(

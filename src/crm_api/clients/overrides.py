@@ -1,5 +1,6 @@
 """Overrides: what a person sets over a derived value, with a reason, until it is lifted or expires."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
@@ -112,7 +113,7 @@ def _check(entry: OverrideEntry, known: Catalogues) -> None:
         raise refuse_all(faults)
 
 
-def _status_after(status: str, entry: dict[str, Any]) -> str:
+def _status_after(status: str, entry: Mapping[str, Any]) -> str:
     """A status that the effective type does not take moves to the type's own."""
     allowed = entry.get("statuses")
     return status if not allowed or status in allowed else str(entry.get("default_status", status))

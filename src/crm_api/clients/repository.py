@@ -63,20 +63,21 @@ from crm_api.models import (
     ContactRow,
     MembershipRow,
     UserRow,
+    table_of,
 )
 
-CLIENTS = ClientRow.__table__
-EMAILS = ClientEmailRow.__table__
-PHONES = ClientPhoneRow.__table__
-SITES = ClientSiteRow.__table__
-LINKS = ClientContactRow.__table__
-TAGS = ClientTagRow.__table__
-ATTRIBUTES = ClientAttributeRow.__table__
-REFS = ClientRefRow.__table__
-ENTRIES = CatalogueEntryRow.__table__
-CONTACTS = ContactRow.__table__
-MEMBERSHIPS = MembershipRow.__table__
-USERS = UserRow.__table__
+CLIENTS = table_of(ClientRow)
+EMAILS = table_of(ClientEmailRow)
+PHONES = table_of(ClientPhoneRow)
+SITES = table_of(ClientSiteRow)
+LINKS = table_of(ClientContactRow)
+TAGS = table_of(ClientTagRow)
+ATTRIBUTES = table_of(ClientAttributeRow)
+REFS = table_of(ClientRefRow)
+ENTRIES = table_of(CatalogueEntryRow)
+CONTACTS = table_of(ContactRow)
+MEMBERSHIPS = table_of(MembershipRow)
+USERS = table_of(UserRow)
 
 EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
 PHONE_COLUMNS = (
@@ -176,9 +177,7 @@ def _engagement(sources: Sources, _: Rights) -> ColumnElement[Any]:
 
 
 def _tags(sources: Sources, _: Rights) -> ColumnElement[Any]:
-    rows = sources.rows(TAGS)
     inner = children(sources, TAGS, "client_id", ["tag", "position"]).subquery("t")
-    del rows
     return (
         select(func.coalesce(func.json_agg(inner.c.tag), literal_column("'[]'::json")))
         .select_from(inner)
@@ -205,7 +204,7 @@ def _attributes(sources: Sources, _: Rights) -> ColumnElement[Any]:
 
 def _refs(sources: Sources, _: Rights) -> ColumnElement[Any]:
     rows = sources.rows(REFS)
-    columns = ["source", rows.c.external_id.label("id"), "version"]
+    columns: list[Any] = ["source", rows.c.external_id.label("id"), "version"]
     return json_list(children(sources, REFS, "client_id", columns), "r")
 
 
@@ -243,9 +242,8 @@ def _primary(sources: Sources, rights: Rights, *, expanded: bool = False) -> Col
 
 def _credit_limit(sources: Sources, _: Rights) -> ColumnElement[Any]:
     main = sources.main
-    amount = literal_column(
-        f"round({main.name}.credit_limit / 10000.0, {main.name}.credit_limit_scale)::text"
-    )
+    in_units = main.c.credit_limit / literal_column("10000.0")
+    amount = cast(func.round(in_units, main.c.credit_limit_scale), Text)
     money = func.json_build_object(
         *_keys("amount", amount, "currency", main.c.credit_limit_currency)
     )
@@ -254,7 +252,9 @@ def _credit_limit(sources: Sources, _: Rights) -> ColumnElement[Any]:
 
 def _filled(column: str, defaults: Mapping[str, Any]) -> Any:
     """A stored object with every key of its type, also those that were added since."""
-    base = literal_column("'" + json.dumps(defaults).replace("'", "''") + "'::jsonb")
+    base: ColumnElement[Any] = literal_column(
+        "'" + json.dumps(defaults).replace("'", "''") + "'::jsonb"
+    )
     return lambda sources, _: base.op("||")(sources.main.c[column])
 
 
@@ -329,10 +329,6 @@ def _child_filter(table: Any, column: str) -> Any:
     return condition
 
 
-def _tag_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    return _child_filter(TAGS, "tag")(main, op, at)
-
-
 def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
     main, key = where
     n, many = at
@@ -376,7 +372,7 @@ def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
     """Nulls last either way needs a sentinel, and an index, for each direction."""
 
     def key(main: Any, descending: bool) -> ColumnElement[Any]:  # noqa: FBT001  # the kit's signature
-        sentinel = literal_column(f"'{low if descending else high}'::{kind}")
+        sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
         return func.coalesce(main.c[column], sentinel)
 
     return key
@@ -387,7 +383,7 @@ CLIENT_LISTING = Listing(
     filters={
         "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
         "type": _typed_filter,
-        "tags": _tag_filter,
+        "tags": _child_filter(TAGS, "tag"),
         "attributes": _attribute_filter,
         "external_refs": _ref_filter,
         "emails": _child_filter(EMAILS, "key"),
@@ -404,17 +400,26 @@ CLIENT_LISTING = Listing(
 )
 
 
-def bind_filter(field: str, op: str, value: Any) -> Any:
-    """A filter's value as its column holds it."""
-    if field in ("name", "city"):
+def _digits(value: str) -> str:
+    return "".join(c for c in value if c.isdigit() or c == "+")
+
+
+def sort_key(value: str) -> str:
+    """A name or city as lists compare it; a text of no letters is compared as it is."""
+    try:
         return name_key(value)[:200]
-    if field == "emails":
-        return value.strip().lower()
-    if field == "phones":
-        return "".join(c for c in value if c.isdigit() or c == "+")
-    if field == "country_code":
-        return value.upper()
-    return value
+    except ValueError:
+        return value
+
+
+BINDS = {
+    "name": sort_key,
+    "city": sort_key,
+    "country_code": str.upper,
+    "emails": lambda value: value.strip().lower(),
+    "phones": _digits,
+}
+"""Filter → how its value stands in its column."""
 
 
 # ------------------------------------------------------------- look-ups of a write
@@ -432,7 +437,7 @@ def has_contact_reach() -> ColumnElement[Any]:
                 rows.c.contact_id == LINKS.c.contact_id,
             )
         )
-        for rows in (ContactEmailRow.__table__, ContactPhoneRow.__table__)
+        for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
     ]
     return select(or_(*parts)).scalar_subquery()
 
@@ -455,7 +460,7 @@ LIVE_CONTACTS = Statement(
                         rows.c.organization_id == ORG, rows.c.contact_id == CONTACTS.c.id
                     )
                 )
-                for rows in (ContactEmailRow.__table__, ContactPhoneRow.__table__)
+                for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
             )
         ).label("reachable"),
     ).where(

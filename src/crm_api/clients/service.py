@@ -1,7 +1,7 @@
 """Clients: what may be done with them, in which order it is refused, and what follows from it."""
 
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
@@ -9,13 +9,13 @@ from crm_api.clients.conflicts import Blocked, explain_clash, visible_lifecycles
 from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of, new_draft
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import (
+    BINDS,
     CHILDREN,
     CLIENT_LISTING,
     CLIENT_SHAPE,
     EMAILS,
     LINKS,
     TAGS,
-    bind_filter,
     has_contact_reach,
     promote_identity,
     tag_entries,
@@ -27,7 +27,6 @@ from crm_api.core.access import StaleActor
 from crm_api.core.db import UniqueClash
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.jsonbody import Incoming
-from crm_api.kit.changes import Diff
 from crm_api.kit.deciding import (
     Sifted,
     raise_faults,
@@ -52,7 +51,7 @@ class ClientService(RecordService):
     listing = CLIENT_LISTING
     parent = "client_id"
     aside = (("contact_reach", has_contact_reach),)
-    bind_filter: ClassVar = staticmethod(bind_filter)
+    binds = BINDS
 
     def lifecycles(self) -> list[str]:
         return visible_lifecycles(self.scope)
@@ -166,7 +165,7 @@ class ClientService(RecordService):
             "identity_slot": slot,
             "primary_link_id": people.primary_link_id,
         }
-        diff: Diff = draft.diff() | people.diff()
+        diff = {**draft.diff(), **people.diff()}
         entries = [*people.entries(self.scope), self.entry(draft.client_id, 1, "created", diff)]
         write = Write(
             "insert",

@@ -5,14 +5,19 @@ from typing import Any
 from uuid import UUID
 
 from crm_api.contacts.reach import email_rows, phone_rows, settle_emails, settle_phones
-from crm_api.contacts.schemas import ContactEntry
+from crm_api.contacts.repository import CONTACTS
+from crm_api.contacts.schemas import Contact, ContactEntry
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
 from crm_api.core.formats.names import name_key
 from crm_api.core.ids import new_id
 from crm_api.kit.changes import Diff
+from crm_api.kit.plain import empty_values, plain_fields
 
 SORT_KEY_LENGTH = 200
+PLAIN = plain_fields(Contact, CONTACTS)
+"""Fields that are stored in the column of their name."""
+EMPTY = empty_values(Contact)
 
 
 @dataclass(slots=True)
@@ -31,7 +36,7 @@ class NewContact:
         return {
             name: (None, value)
             for name, value in self.wire.items()
-            if value not in (None, [], False)
+            if value not in (None, EMPTY.get(name))
         }
 
 
@@ -44,13 +49,7 @@ def sort_key(name: str) -> str | None:
 
 
 def draft_contact(
-    entry: ContactEntry,
-    organization: OrganizationContext,
-    pointer: str,
-    *,
-    do_not_contact: bool = False,
-    owner_id: UUID | None = None,
-    reports_to_id: UUID | None = None,
+    entry: ContactEntry, organization: OrganizationContext, pointer: str
 ) -> NewContact:
     """Normal forms and faults of one new person; `pointer` is where it stands in the body."""
     contact_id = new_id()
@@ -62,22 +61,19 @@ def draft_contact(
         faults.append(
             Fault("invalid_name", "Write a name of letters or digits.", pointer=f"{pointer}/name")
         )
-    wire = {
+    wire = EMPTY | {
         "name": entry.name,
         "honorific": entry.honorific,
         "languages": list(entry.languages),
         "emails": emails.items,
         "phones": phones.items,
-        "do_not_contact": do_not_contact,
-        "owner_id": owner_id and str(owner_id),
-        "reports_to_id": reports_to_id and str(reports_to_id),
     }
     row = {
         "id": str(contact_id),
         "version": 1,
         "lifecycle": "live",
         "name_key": key,
-        **{name: value for name, value in wire.items() if name not in ("emails", "phones")},
+        **{name: wire.get(name) for name in PLAIN},
     }
     return NewContact(
         contact_id,

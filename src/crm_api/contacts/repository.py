@@ -21,14 +21,15 @@ from crm_api.models import (
     ContactPhoneRow,
     ContactRow,
     MembershipRow,
+    table_of,
 )
 
-CONTACTS = ContactRow.__table__
-EMAILS = ContactEmailRow.__table__
-PHONES = ContactPhoneRow.__table__
-LINKS = ClientContactRow.__table__
-CLIENTS = ClientRow.__table__
-MEMBERSHIPS = MembershipRow.__table__
+CONTACTS = table_of(ContactRow)
+EMAILS = table_of(ContactEmailRow)
+PHONES = table_of(ContactPhoneRow)
+LINKS = table_of(ClientContactRow)
+CLIENTS = table_of(ClientRow)
+MEMBERSHIPS = table_of(MembershipRow)
 
 EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
 PHONE_COLUMNS = (
@@ -102,16 +103,24 @@ CONTACT_LISTING = Listing(
 )
 
 
-def bind_filter(field: str, op: str, value: Any) -> Any:  # noqa: ARG001  # the kit's signature
-    """A filter's value as its column holds it."""
-    match field:
-        case "name":
-            return name_key(value)[:200]
-        case "emails":
-            return value.strip().lower()
-        case "phones":
-            return "".join(c for c in value if c.isdigit() or c == "+")
-    return value
+def _digits(value: str) -> str:
+    return "".join(c for c in value if c.isdigit() or c == "+")
+
+
+def sort_key(value: str) -> str:
+    """A name or city as lists compare it; a text of no letters is compared as it is."""
+    try:
+        return name_key(value)[:200]
+    except ValueError:
+        return value
+
+
+BINDS = {
+    "name": sort_key,
+    "emails": lambda value: value.strip().lower(),
+    "phones": _digits,
+}
+"""Filter → how its value stands in its column."""
 
 
 _ids = bindparam("ids", type_=ARRAY(Uuid()))

@@ -2,20 +2,20 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar
+from typing import Any
 from uuid import UUID
 
-from crm_api.contacts.drafting import sort_key
+from crm_api.contacts.drafting import EMPTY, PLAIN, sort_key
 from crm_api.contacts.reach import email_rows, phone_rows, settle_emails, settle_phones
 from crm_api.contacts.repository import (
     ACTIVE_USERS,
+    BINDS,
     BLOCKED_BY_EMAIL,
     CONTACT_LISTING,
     CONTACT_SHAPE,
     EMAILS,
     LIVE_CONTACTS,
     PHONES,
-    bind_filter,
     leads_to,
     live_links,
 )
@@ -35,11 +35,11 @@ from crm_api.kit.deciding import (
 )
 from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
+from crm_api.kit.plain import wire_value
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import RecordService
 from crm_api.kit.writing import Write, write_one
 
-PLAIN = ("name", "honorific", "languages", "do_not_contact", "owner_id", "reports_to_id")
 IDEMPOTENCY_KEY = "pk_idempotency_records"
 
 
@@ -58,7 +58,8 @@ class Draft:
         return {
             name: (self.before.get(name), value)
             for name, value in self.after.items()
-            if self.before.get(name) != value and (self.before or value not in (None, [], False))
+            if self.before.get(name) != value
+            and (self.before or value not in (None, EMPTY.get(name)))
         }
 
 
@@ -68,7 +69,7 @@ class ContactService(RecordService):
     resource = Contact
     listing = CONTACT_LISTING
     parent = "contact_id"
-    bind_filter: ClassVar = staticmethod(bind_filter)
+    binds = BINDS
 
     def lifecycles(self) -> list[str]:
         readable = self.actor.rights.can("contacts", "read_deleted")
@@ -93,7 +94,7 @@ class ContactService(RecordService):
         sifted = sift(self.scope, Contact, incoming, When.ON_CREATE)
         require_fields(self.scope, Contact, sifted, "create")
         draft = Draft(new_id(), {})
-        draft.after |= {"languages": [], "do_not_contact": False}
+        draft.after |= EMPTY
         self._apply(draft, sifted)
         await self._check_references(draft, sifted)
         raise_faults(sifted)
@@ -158,7 +159,7 @@ class ContactService(RecordService):
         """Take the accepted values; faults are collected."""
         for name, value in sifted.values.items():
             if name in PLAIN:
-                draft.after[name] = str(value) if isinstance(value, UUID) else value
+                draft.after[name] = wire_value(value)
         if "name" in sifted.values:
             draft.row["name_key"] = sort_key(sifted.values["name"])
             if draft.row["name_key"] is None:

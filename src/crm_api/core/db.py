@@ -19,7 +19,7 @@ from sqlalchemy.sql import ClauseElement
 from crm_api.core.errors import Refusal
 
 log = structlog.get_logger()
-DIALECT = pg_dialect.dialect()
+DIALECT = pg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
 Row = Mapping[str, Any]
 
@@ -71,7 +71,7 @@ class Serialization(Exception):
 class _Connection(asyncpg.Connection):
     """A connection that remembers its organization and is handed back without a round trip."""
 
-    __slots__ = ("organization_id",)
+    organization_id: UUID | None = None
 
     async def reset(self, *, timeout: float | None = None) -> None:
         # The pool's reset is a second round trip for each request. Nothing of ours outlives a
@@ -203,8 +203,9 @@ class Database:
         pool = self._lists if lists else self._main
         proxy = await pool.acquire(timeout=self._acquire_timeout)
         try:
-            connection: _Connection = proxy._con  # noqa: SLF001  # the proxy's indirection costs 8 µs a call
-            if getattr(connection, "organization_id", None) != organization_id:
+            # The proxy's indirection costs 8 µs a call.
+            connection: _Connection = proxy._con  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
+            if connection.organization_id != organization_id:
                 # A plain SET outside any transaction: it cannot be undone by a rollback, and it
                 # is repeated only when the organization of this connection changes.
                 connection.organization_id = None

@@ -6,6 +6,7 @@ The order is the one of every write: 404, 403 verb, 403 fields, 412, 409, 422; t
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
@@ -86,13 +87,15 @@ class Editor:
 
     async def get(self, row_id: UUID, items: Items) -> Reply:
         """One record; `fields` shapes the answer, never its ETag."""
+        if not mask_of(self.resource, self.scope.actor.rights).read:
+            await self.whole(row_id)
+            self.require_read()
         reader = ListReader(self.resource, self.scope, {})
         names = reader.names(reader.singles(items, ("fields", "explain")).get("fields"))
         faulty = bool(reader.found.hidden or reader.found.faults)
         found = await get_one(self.scope, self.shape, row_id, LIVE, None if faulty else names)
         if found is None:
             raise self.missing()
-        self.require_read()
         reader.raise_any()
         return one(found[0], full=found[1])
 
@@ -100,11 +103,11 @@ class Editor:
         self,
         listing: Listing,
         items: Items,
-        bind: Callable[[str, str, Any], Any] = lambda _field, _op, value: value,
+        binds: Mapping[str, Callable[[Any], Any]] = MappingProxyType({}),
     ) -> PageReply:
         self.require_read()
         query = ListReader(self.resource, self.scope, {}).read(items)
-        rows = await list_rows(self.scope, listing, query, bind)
+        rows = await list_rows(self.scope, listing, query, binds)
         return page(self.scope, query, rows)
 
     def require_read(self) -> None:

@@ -33,7 +33,7 @@ class ApiKeys:
         return await self.scope.db.fetchrow(self.org, statement, {"org": self.org} | values)
 
     async def list(self, items: Items) -> PageReply:
-        return await self.edit.list(sql.KEY_LISTING, items)
+        return await self.edit.list(sql.KEY_LISTING, items, {})
 
     async def get(self, key_id: UUID, items: Items) -> Reply:
         return await self.edit.get(key_id, items)

@@ -59,7 +59,7 @@ class Roles:
         return await self.scope.db.fetchrow(self.org, statement, {"org": self.org} | values)
 
     async def list(self, items: Items) -> PageReply:
-        return await self.edit.list(sql.ROLE_LISTING, items)
+        return await self.edit.list(sql.ROLE_LISTING, items, {})
 
     async def get(self, role_id: UUID, items: Items) -> Reply:
         return await self.edit.get(role_id, items)

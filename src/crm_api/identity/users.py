@@ -41,7 +41,7 @@ class Users:
     # ------------------------------------------------------------------------------------- reads
 
     async def list(self, items: Items) -> PageReply:
-        return await self.edit.list(sql.USER_LISTING, items, _bound)
+        return await self.edit.list(sql.USER_LISTING, items, BINDS)
 
     async def get(self, user_id: UUID, items: Items) -> Reply:
         return await self.edit.get(user_id, items)
@@ -285,6 +285,5 @@ def _is_admin(member: Mapping[str, Any]) -> bool:
     return bool(member["role_is_builtin"]) and member["role_name"] == ADMIN
 
 
-def _bound(field: str, op: str, value: Any) -> Any:
-    """E-mail addresses are compared by their key."""
-    return account_key(value) if field == "email" and op == "eq" else value
+BINDS = {"email": account_key}
+"""E-mail addresses are compared by their key."""

@@ -41,7 +41,7 @@ from crm_api.core.access import Actor, RequestContext
 from crm_api.core.db import Database, Statement
 from crm_api.core.ids import new_id
 from crm_api.kit.guard import ORG
-from crm_api.models import ChangeRow, HeadRow
+from crm_api.models import ChangeRow, HeadRow, table_of
 
 Diff = Mapping[str, tuple[Any, Any]]
 """Field → (before, after), as the wire shows them."""
@@ -195,7 +195,7 @@ def head_step(*conditions: ColumnElement[bool], numbers: int = 0) -> CTE:
     The row is locked until the commit, so that positions are gapless and in commit order; times
     never run backwards. Where a condition fails the head stays and nothing else is written.
     """
-    table = HeadRow.__table__
+    table = table_of(HeadRow)
     at = func.greatest(func.now(), table.c.last_at)
     count = bindparam("entry_count", type_=BigInteger())
     micros = cast(extract("epoch", at) * 1_000_000, BigInteger)

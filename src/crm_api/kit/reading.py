@@ -13,7 +13,6 @@ from sqlalchemy import (
     Date,
     DateTime,
     Integer,
-    Select,
     Text,
     Uuid,
     bindparam,
@@ -255,7 +254,6 @@ def _condition(
     # Only custom filters read a typed value themselves; the column tells the type otherwise.
     special = listing.filters.get(name)
     if special is not None:
-        value = bindparam(f"f{n}", type_=ARRAY(Text()) if many else None)
         if keyed:
             return special((main, bindparam(f"p{n}", type_=Text())), op, (n, many))
         return special(main, op, (n, many))
@@ -296,9 +294,9 @@ async def list_rows(
     scope: Scope,
     listing: Listing,
     query: ListQuery,
-    bind: Callable[[str, str, Any], Any],
+    binds: Mapping[str, Callable[[Any], Any]],
 ) -> PageRows:
-    """One page. `bind` turns a filter's value into what its column compares with."""
+    """One page. `binds` turns a filter's value into what its column compares with."""
     actor = scope.actor
     statement = _list(
         listing,
@@ -314,7 +312,8 @@ async def list_rows(
     )
     values = guard_values(actor) | {"limit": query.limit}
     for n, one in enumerate(query.filters):
-        bound = [bind(one.field, one.op, value) for value in one.values]
+        bind = binds.get(one.field)
+        bound = [bind(value) if bind else value for value in one.values]
         values[f"f{n}"] = bound if len(one.values) > 1 else bound[0]
         if one.path is not None:
             values[f"p{n}"] = one.path

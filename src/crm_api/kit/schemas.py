@@ -75,14 +75,17 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
             continue
         access[field.name] = access_of(cls, field.name)
         kind = field.accepted_type
-        about = {"description": field.info.description, "examples": field.info.examples}
+        about: dict[str, Any] = {
+            "description": field.info.description,
+            "examples": field.info.examples,
+        }
         if when is Write.ON_CREATE and field.required:
             members[field.name] = (kind, Field(**about))
         else:
             # Absent keeps; null clears a field that has something to fall back to.
             clears = not field.info.is_required()
             accepted = kind | None | MISSING if clears else kind | MISSING
-            members[field.name] = (accepted, Field(default=MISSING, **about))
+            members[field.name] = (accepted, Field(MISSING, **about))  # type: ignore[call-overload]  # any default is one to it
     for name, (kind, about) in getattr(cls, f"{prefix.lower()}_options", {}).items():
         members[name] = (kind | MISSING, Field(default=MISSING, description=about))
     model = create_model(

@@ -61,7 +61,8 @@ class RecordService:
     parent: ClassVar[str]
     """The column of child tables that names this record."""
     aside: ClassVar[tuple[tuple[str, Any], ...]] = ()
-    bind_filter: ClassVar[Callable[[str, str, Any], Any]]
+    binds: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
+    """Filter → how its value stands in its column, where that differs."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -108,7 +109,7 @@ class RecordService:
         if hidden or any(f.op != "eq" for f in asked):
             detail = "Your role may not list records of this lifecycle."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, parameter="lifecycle"),))
-        rows = await list_rows(self.scope, self.listing, query, type(self).bind_filter)
+        rows = await list_rows(self.scope, self.listing, query, self.binds)
         return page(self.scope, query, rows)
 
     async def history(self, row_id: UUID, items: Items) -> str:

@@ -1,6 +1,6 @@
 """Every table, one file each subject. Tables may know each other; nothing else lives here."""
 
-from crm_api.models.base import Base, metadata
+from crm_api.models.base import Base, metadata, table_of
 from crm_api.models.catalogues import CatalogueEntryRow
 from crm_api.models.changes import ChangeRow, HeadRow, IdempotencyRow
 from crm_api.models.clients import (
@@ -57,4 +57,5 @@ __all__ = [
     "SignInThrottleRow",
     "UserRow",
     "metadata",
+    "table_of",
 ]

@@ -1,10 +1,10 @@
 """What every table shares: naming of constraints, column types, tenancy."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from uuid import UUID
 
-from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Text, Uuid
+from sqlalchemy import DateTime, ForeignKeyConstraint, MetaData, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -55,3 +55,8 @@ def belongs_to(column: str, target: str, *, name: str, later: bool = False) -> F
         name=name,
         use_alter=later,
     )
+
+
+def table_of(row: type[Base]) -> Table:
+    """The table of a class, as what it is: the mapper's own type is any FROM clause."""
+    return cast("Table", row.__table__)

@@ -28,6 +28,7 @@ async def test_its_policy_allows_no_foreign_and_no_inline_script(client: httpx.A
         for part in (await client.get("/docs")).headers["content-security-policy"].split(";")
     )
     assert policy["default-src"] == "'none'"
+    assert not any("unsafe" in sources for sources in policy.values())
     assert policy["script-src"] == "'self'"
     assert policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == "'none'"
