@@ -3,7 +3,7 @@
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeAlias
 from uuid import UUID
 
 import asyncpg
@@ -19,7 +19,7 @@ from crm_api.kit.changes import (
 
 DIGEST_BYTES = 32
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-Owner = asyncpg.Connection[asyncpg.Record]
+Owner: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 
 
 def refused(response: httpx.Response, status: int, code: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What tests begin with: an organization, its people, and records made through the API."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -80,3 +81,7 @@ async def make_organization(
         assert answer.status_code == 200, answer.text
         made.tokens[role] = answer.json()["access_token"]
     return made
+
+
+Establish = Callable[..., Awaitable[Organization]]
+"""Makes an organization with the presets that are named."""

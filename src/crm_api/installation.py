@@ -3,10 +3,10 @@
 import asyncio
 import hashlib
 import hmac
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from collections.abc import AsyncIterator
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg

@@ -7,26 +7,25 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 from sqlalchemy import column, select, table
 
+from crm_api.catalogues.router import router as catalogues
 from crm_api.clients.router import router as clients
 from crm_api.contacts.router import router as contacts
-from crm_api.catalogues.router import router as catalogues
 from crm_api.core.config import Settings, load_settings
 from crm_api.core.db import Database, Statement
 from crm_api.core.docs_page import docs_router
 from crm_api.core.http import HttpSettings, HttpStack
 from crm_api.core.logs import configure_logging
 from crm_api.core.pages import router as problem_pages
+from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.core.probes import probes_router
 from crm_api.core.problems import install_problem_handlers
 from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
-from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.installation import addresses, head_revision, refuse_unsafe_role
 from crm_api.openapi.document import build_document
 from crm_api.organizations.router import router as organization
-
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.

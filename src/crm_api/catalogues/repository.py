@@ -139,7 +139,7 @@ ENTRY_SHAPE = Shape(
     {name: _of_entry(name) for name in ONLY_IN},
     {"usage_count": (("catalogues", "entries"), _usage)},
 )
-ENTRY_LISTING = Listing(ENTRY_SHAPE, {}, {"label": lambda main, _: func.lower(main.c.label)})
+ENTRY_LISTING = Listing(ENTRY_SHAPE, {}, {"label": lambda main, _: func.lower(main.c.label, type_=Text())})
 
 KNOWN_ENTRIES = Statement(
     select(

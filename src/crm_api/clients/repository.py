@@ -145,9 +145,10 @@ def _type_status(sources: Sources, rights: Rights) -> ColumnElement[Any]:
         "since", instant(case((holds, main.c.type_override_at), else_=main.c.type_since)),
         "rule", literal_column("'client_type'"),
     ]  # fmt: skip
-    if rights.can("clients", "read", "airing"):
+    groups = Client.guarded_parts["type_status"]
+    if rights.can("clients", "read", groups["evidence"]):
         parts += ["evidence", literal_column("'[]'::json")]
-    if rights.can("clients", "read", "assessment"):
+    if rights.can("clients", "read", groups["override"]):
         shown = func.json_build_object(
             *_keys("value", main.c.type_override, "reason", main.c.type_override_reason,
                    "by", main.c.type_override_by, "at", instant(main.c.type_override_at),

@@ -1,6 +1,6 @@
 """Rules of content that need more than the sent values: the catalogues, or a look at other rows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -44,6 +44,18 @@ def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogu
         draft.fault(
             "status_reason_required", "Send `status_reason` with the new status.", "/status_reason"
         )
+
+
+def check_tier(
+    draft: Draft, sent: Mapping[str, Any], known: Catalogues, links: Iterable[Mapping[str, Any]]
+) -> None:
+    """A tier may demand that somebody can be called in an emergency."""
+    tier = known.tiers.get(str(sent.get("service_tier")), {})
+    if not tier.get("emergency_contact_required"):
+        return
+    if not any("emergency" in link["roles"] and link["to_on"] is None for link in links):
+        detail = "Link a contact with the role `emergency` first."
+        draft.fault("emergency_contact_required", detail, "/service_tier")
 
 
 async def check_references(

@@ -336,6 +336,8 @@ class Client(Resource):
     default_sort: ClassVar = "name"
     # What the history tells besides fields: name → group.
     logged: ClassVar = {"type_override": "assessment"}
+    # Parts of a value that take another group than the field: field → part → group.
+    guarded_parts: ClassVar = {"type_status": {"override": "assessment", "evidence": "airing"}}
     create_options: ClassVar = {
         "allow_duplicate": (
             bool,

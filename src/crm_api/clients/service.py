@@ -6,7 +6,8 @@ from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
 from crm_api.clients.conflicts import Blocked, explain_clash, visible_lifecycles
-from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of, new_draft
+from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
+from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import (
     BINDS,
@@ -20,7 +21,12 @@ from crm_api.clients.repository import (
     promote_identity,
     tag_entries,
 )
-from crm_api.clients.rules import check_references, check_type_and_status, require_options
+from crm_api.clients.rules import (
+    check_references,
+    check_tier,
+    check_type_and_status,
+    require_options,
+)
 from crm_api.clients.schemas import Client
 from crm_api.contacts.reach import email_rows, settle_emails
 from crm_api.core.access import StaleActor
@@ -95,17 +101,9 @@ class ClientService(RecordService):
         self, sifted: Sifted, people: NewPeople, known: Catalogues, claim: Claim | None
     ) -> Reply:
         organization = self.actor.organization
-        draft = new_draft(organization, known)
-        apply(draft, sifted.values, organization, known)
-        kind = known.types.get(str(draft.now("type")), {})
-        draft.after.setdefault("status", kind.get("default_status", "active"))
-        check_type_and_status(draft, sifted.values, known)
-        people.prepare(draft, organization)
+        draft = draft_client(sifted.values, people, organization, known)
         await check_references(self.scope, draft, sifted.values, people)
-        if not people.has_reach and not (draft.now("emails") or draft.now("phones")):
-            draft.fault(
-                "contact_method_required", "Send an e-mail address or a phone number.", "/emails"
-            )
+        check_reach(draft, people, sifted.faults)
         sifted.faults += draft.faults
         raise_faults(sifted)
         derive(draft, organization, contact_reach=people.has_reach, primary=people.primary_link_id)
@@ -157,21 +155,11 @@ class ClientService(RecordService):
     async def _insert_once(
         self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None
     ) -> Reply:
-        row = finish_row(draft) | {
-            "id": str(draft.client_id),
-            "version": 1,
-            "lifecycle": "live",
-            "identity_digest": identity_of(draft).hex(),
-            "identity_slot": slot,
-            "primary_link_id": people.primary_link_id,
-        }
-        diff = {**draft.diff(), **people.diff()}
-        entries = [*people.entries(self.scope), self.entry(draft.client_id, 1, "created", diff)]
         write = Write(
             "insert",
             draft.client_id,
-            row,
-            entries,
+            client_row(draft, people, slot),
+            client_entries(self.scope, draft, people),
             replaced={t: draft.replaced.get(t, []) for t in CHILDREN} | {LINKS: people.links},
             added=people.rows,
             ensured=tag_entries(draft.replaced.get(TAGS, [])),
@@ -235,6 +223,7 @@ class ClientService(RecordService):
         draft = Draft(client_id, present.document)
         apply(draft, sifted.values, self.actor.organization, known)
         check_type_and_status(draft, sifted.values, known)
+        check_tier(draft, sifted.values, known, present.document["contacts"])
         await check_references(self.scope, draft, sifted.values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)

@@ -186,6 +186,11 @@ PROBLEMS: dict[str, Problem] = {
         "A client needs a way to be reached",
         "Send an e-mail address or a phone number, of the client or of one of its contacts.",
     ),
+    "emergency_contact_required": Problem(
+        422,
+        "This service tier needs an emergency contact",
+        "Link a contact with the role `emergency` first, or choose another tier.",
+    ),
     # 500, 503
     "internal_error": Problem(500, "Something broke on our side", "Report the `request_id`."),
     "unavailable": Problem(

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 from fastapi import Depends, Request, Response
+from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from crm_api.core.access import RequestContext, StaleActor
@@ -49,7 +50,7 @@ class GuardedRoute(APIRoute):
     """A route that decides again when the principal went stale while it was deciding.
 
     A refusal reached without any statement is held until the guard has confirmed the principal:
-    401 comes before every other refusal.
+    401 comes before every other refusal of a route.
     """
 
     def get_route_handler(self) -> Any:
@@ -68,10 +69,11 @@ class GuardedRoute(APIRoute):
 async def _decided(handle: Handler, request: Request) -> Response:
     try:
         return await handle(request)
-    except Refusal as refusal:
-        scope: Scope | None = getattr(request.state, "scope", None)
-        if scope is not None and refusal.status != 503:
-            await scope.verify()
+    except (Refusal, RequestValidationError) as error:
+        if not isinstance(error, Refusal) or error.status != 503:
+            # Also where nobody has asked yet who calls: a decorator's dependencies, such as the
+            # check of the query string, are solved before those of the handler's parameters.
+            await (await get_scope(request)).verify()
         raise
 
 

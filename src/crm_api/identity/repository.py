@@ -113,7 +113,7 @@ USER_SHAPE = Shape(User, view("directory", _members, _invited))
 
 
 def lower_name(main: Any, _descending: bool) -> ColumnElement[Any]:
-    return func.lower(main.c.name)
+    return func.lower(main.c.name, type_=Text())
 
 
 def _email_filter(main: Any, op: str, place: Any) -> ColumnElement[bool]:

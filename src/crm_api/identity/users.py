@@ -41,7 +41,7 @@ class Users:
     # ------------------------------------------------------------------------------------- reads
 
     async def list(self, items: Items) -> PageReply:
-        return await self.edit.list(sql.USER_LISTING, items, BINDS)
+        return await self.edit.list(sql.USER_LISTING, items, {"email": account_key})
 
     async def get(self, user_id: UUID, items: Items) -> Reply:
         return await self.edit.get(user_id, items)
@@ -283,7 +283,3 @@ class Users:
 
 def _is_admin(member: Mapping[str, Any]) -> bool:
     return bool(member["role_is_builtin"]) and member["role_name"] == ADMIN
-
-
-BINDS = {"email": account_key}
-"""E-mail addresses are compared by their key."""

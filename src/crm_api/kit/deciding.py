@@ -17,7 +17,6 @@ from crm_api.core.faults import faults_of
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.fields import Field, Resource, Write, mask_of
 from crm_api.kit.projection import etag_of
-from crm_api.kit.schemas import body_model
 from crm_api.kit.scope import Scope
 
 _MISSING = object()
@@ -31,6 +30,8 @@ class Sifted:
     options: dict[str, Any] = field(default_factory=dict)
     forbidden: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    unread: set[str] = field(default_factory=set)
+    """Fields that were sent but could not be read: no rule may take them for absent."""
 
     def fault(self, code: str, detail: str, pointer: str) -> None:
         self.faults.append(Fault(code, detail, pointer=pointer))
@@ -85,15 +86,14 @@ def sift(
                 found.forbidden.append(name)
     left = [fault for fault in incoming.faults if _top(fault) not in handled]
     found.faults += left
-    plain = [n for n in incoming.raw if n in writable and n not in handled and n in cls.fields]
-    if plain and not left:
-        value = incoming.value
-        if value is None:
-            # What was faulty is handled otherwise; read the rest by itself.
-            model = body_model(cls, when)
-            value = model.model_validate_json(json.dumps({n: incoming.raw[n] for n in plain}))
-        for name in plain:
-            found.values[name] = _cleared(cls.fields[name], getattr(value, name))
+    found.unread = {_top(fault) for fault in left}
+    for name, sent in incoming.raw.items():
+        if name not in writable or name in handled or name in found.unread:
+            continue
+        if incoming.value is not None:
+            found.values[name] = _cleared(cls.fields[name], getattr(incoming.value, name))
+        else:
+            _read_alone(found, cls, name, sent)
     return found
 
 
@@ -130,14 +130,31 @@ def _adapter(cls: type[Resource], name: str) -> TypeAdapter[Any]:
     return TypeAdapter(cls.fields[name].accepted_type)
 
 
+def _read_alone(found: Sifted, cls: type[Resource], name: str, sent: Any) -> None:
+    """One field by itself: the body as a whole is faulty, and all faults shall be told at once."""
+    try:
+        value = json.dumps(sent)
+        read = None if sent is None else _adapter(cls, name).validate_json(value, strict=True)
+    except ValidationError as error:
+        # The body was not looked at beyond an integer that no parser holds.
+        found.unread.add(name)
+        _add_faults(found, name, error, sent)
+    else:
+        found.values[name] = _cleared(cls.fields[name], read)
+
+
+def _add_faults(found: Sifted, name: str, error: ValidationError, sent: Any) -> None:
+    details = error.errors(include_url=False, include_input=False)
+    for fault in faults_of(details, sent):
+        found.fault(fault.code, fault.detail, f"/{name}{fault.pointer or ''}")
+
+
 def _merge(found: Sifted, cls: type[Resource], name: str, sent: Any, present: Any) -> None:
     whole = merge_patch(present, sent)
     try:
         found.values[name] = _adapter(cls, name).validate_json(json.dumps(whole), strict=True)
     except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        for fault in faults_of(details, whole):
-            found.fault(fault.code, fault.detail, f"/{name}{fault.pointer or ''}")
+        _add_faults(found, name, error, whole)
 
 
 def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: str) -> None:

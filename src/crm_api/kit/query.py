@@ -305,17 +305,24 @@ class ListReader:
         return DEFAULT_LIMIT
 
     def _sort(self, text: str | None) -> tuple[str, bool]:
-        default = getattr(self.cls, "default_sort", "name")
-        key = default if text is None else text
+        key = self._default_sort() if text is None else text
         descending, name = key.startswith("-"), key.removeprefix("-")
         declared = self.cls.fields.get(name)
+        if text is None:
+            return name, descending
         if declared is None or not declared.rule.sort:
             offered = ", ".join(n for n in self.mask.read if self.cls.fields[n].rule.sort)
             self.found.fault("sort", "invalid_choice", f"`sort` takes one of: {offered}.")
-            return default, False
-        if name not in self.mask.read and text is not None:
+            return self._default_sort(), False
+        if name not in self.mask.read:
             self._hide("sort", declared.rule.group)
         return name, descending
+
+    def _default_sort(self) -> str:
+        """The declared order; where that would order by a hidden field, another readable one."""
+        sortable = [n for n in self.mask.read if self.cls.fields[n].rule.sort]
+        declared: str = getattr(self.cls, "default_sort", "name")
+        return declared if declared in sortable else next(iter(sortable), "id")
 
     def _filters(
         self, items: Sequence[tuple[str, str]], currency: str | None

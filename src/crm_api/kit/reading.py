@@ -76,12 +76,17 @@ def _get(
         )
         return as_json(inner).scalar_subquery()
 
-    default = mask_of(shape.resource, rights).read
+    default = readable(shape, rights)
     columns = [guard(kind).label("ok"), body(names, expand).label("body")]
     if names != default or expand:
         # The ETag is of the full default representation, whatever was asked for.
         columns.append(body(default, ()).label("full"))
     return Statement(select(*columns))
+
+
+def readable(shape: Shape, rights: Rights) -> tuple[str, ...]:
+    """The fields of the caller's representation; who may only write is told the id."""
+    return mask_of(shape.resource, rights).read or ("id",)
 
 
 def _this_row(shape: Shape) -> list[ColumnElement[bool]]:
@@ -102,7 +107,7 @@ async def get_one(
 ) -> tuple[str, str] | None:
     """(body, full body) of one row, masked by the caller's rights; None where there is no such row."""
     actor = scope.actor
-    wanted = mask_of(shape.resource, actor.rights).read if names is None else names
+    wanted = names or readable(shape, actor.rights)
     statement = _get(shape, actor.rights, actor.kind, wanted, expand)
     values = guard_values(actor) | {"id": row_id, "lifecycles": list(lifecycles)}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
@@ -137,7 +142,7 @@ def _load(
         *(cast(build(), Text).label(name) for name, build in aside),
     ]
     if masked is not None:
-        seen = mask_of(shape.resource, masked).read
+        seen = readable(shape, masked)
         inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
         columns.append(as_json(inner.where(*_this_row(shape))).scalar_subquery().label("seen"))
     return Statement(select(*columns))

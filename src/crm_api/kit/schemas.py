@@ -61,6 +61,9 @@ class HistoryPage(BaseModel):
     has_more: bool
 
 
+_ABSENT: Any = MISSING
+"""As a default: pydantic's sentinel has a type of its own, which `Field` does not name."""
+
 _derived: dict[tuple[str, type[Resource]], type[BaseModel]] = {}
 
 
@@ -75,19 +78,19 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
             continue
         access[field.name] = access_of(cls, field.name)
         kind = field.accepted_type
-        about: dict[str, Any] = {
-            "description": field.info.description,
-            "examples": field.info.examples,
-        }
+        about, examples = field.info.description, field.info.examples
         if when is Write.ON_CREATE and field.required:
-            members[field.name] = (kind, Field(**about))
+            members[field.name] = (kind, Field(description=about, examples=examples))
         else:
             # Absent keeps; null clears a field that has something to fall back to.
             clears = not field.info.is_required()
             accepted = kind | None | MISSING if clears else kind | MISSING
-            members[field.name] = (accepted, Field(MISSING, **about))  # type: ignore[call-overload]  # any default is one to it
+            members[field.name] = (
+                accepted,
+                Field(default=_ABSENT, description=about, examples=examples),
+            )
     for name, (kind, about) in getattr(cls, f"{prefix.lower()}_options", {}).items():
-        members[name] = (kind | MISSING, Field(default=MISSING, description=about))
+        members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
     model = create_model(
         f"{prefix}{cls.__name__}",
         __config__=_STRICT | ConfigDict(json_schema_extra={"x-access": access}),
@@ -96,11 +99,6 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     )
     _derived[(prefix, cls)] = model
     return model
-
-
-def body_model(cls: type[Resource], when: Write) -> type[BaseModel]:
-    """The create or patch body of a resource."""
-    return _derive("Create" if when is Write.ON_CREATE else "Patch", cls, when)
 
 
 _ABOUT = {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -16,7 +17,7 @@ from crm_api.kit.deciding import require_current
 from crm_api.kit.fields import Resource, mask_of
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Stored
-from crm_api.kit.query import ListReader
+from crm_api.kit.query import Filter, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
@@ -101,14 +102,14 @@ class RecordService:
         """One page; live records unless `lifecycle` asks for others."""
         self.require_read()
         reader = ListReader(self.resource, self.scope, self.expansions)
-        if not any(key.partition("[")[0] == "lifecycle" for key, _ in items):
-            items = [*items, ("lifecycle", "live")]
         query = reader.read(items)
         asked = [f for f in query.filters if f.field == "lifecycle"]
         hidden = {v for f in asked for v in f.values} - set(self.lifecycles())
         if hidden or any(f.op != "eq" for f in asked):
             detail = "Your role may not list records of this lifecycle."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, parameter="lifecycle"),))
+        if not asked:
+            query = replace(query, filters=(*query.filters, Filter("lifecycle", "eq", ("live",))))
         rows = await list_rows(self.scope, self.listing, query, self.binds)
         return page(self.scope, query, rows)
 
@@ -127,6 +128,9 @@ class RecordService:
             needs = f"{self.resource.resource}.*:read"
             detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
+
+    def may_read(self, group: str) -> bool:
+        return self.actor.rights.can(self.resource.resource, "read", group)
 
     def require_group(self, group: str, action: str) -> None:
         if not self.actor.rights.can(self.resource.resource, action, group):
@@ -245,6 +249,10 @@ class RecordService:
         """The stored reply, masked by the rights of today."""
         reads = mask_of(self.resource, self.actor.rights).read
         kept = {name: stored.reply[name] for name in reads if name in stored.reply}
+        for name, parts in getattr(self.resource, "guarded_parts", {}).items():
+            hidden = {p for p, g in parts.items() if not self.may_read(g)}
+            if name in kept:
+                kept[name] = {k: v for k, v in kept[name].items() if k not in hidden}
         body = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         place = f"{self.path}/{stored.resource_id}"
         return one(body, status=stored.status, location=place, replayed=True)

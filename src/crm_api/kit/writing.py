@@ -36,10 +36,10 @@ from sqlalchemy.sql.expression import CTE
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.changes import Entry, head_step, log_step, log_values, recordset
-from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_values
 from crm_api.kit.idempotency import Claim, record_step, record_values
 from crm_api.kit.projection import Shape, Sources, as_json
+from crm_api.kit.reading import readable
 from crm_api.kit.scope import Scope
 from crm_api.models import HeadRow
 
@@ -220,7 +220,7 @@ def _write(
         puts = {t.name: _replaced(t, parent, head) for t in replaced}
     others = [_inserted(t, t.name, head) for t in added]
     others += [_inserted(t, t.name, head, ignore=True) for t in ensured]
-    names = mask_of(shape.resource, rights).read
+    names = readable(shape, rights)
     sources = Sources(written, puts)
     body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
     steps = [*puts.values(), *others, log_step(head)]
