@@ -10,8 +10,8 @@ from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
-from benchmarks import dataset
 
+from benchmarks import dataset
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.access import Actor, RequestContext
@@ -34,7 +34,7 @@ from crm_api.organizations.provision import provision_organization
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench"
 ORGANIZATIONS = 20
-SMALL = 250
+SMALL = 1000
 """Clients of each organization but the first."""
 SECRET = "benchmarks-only-" + "0" * 32
 """Signs the tokens of the run; the server listens on loopback while it lasts."""

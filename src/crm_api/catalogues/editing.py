@@ -34,16 +34,8 @@ class CatalogueService:
         self.catalogue = catalogue
         self.edit = Editor(scope, sql.ENTRY_SHAPE, "entry")
 
-    @property
-    def org(self) -> UUID:
-        return self.edit.org
-
-    async def _row(self, statement: Any, **values: Any) -> Any:
-        known = {"org": self.org, "catalogue": self.catalogue}
-        return await self.scope.db.fetchrow(self.org, statement, known | values)
-
     def _id(self, key: str) -> UUID:
-        return sql.entry_id(self.org, self.catalogue, key)
+        return sql.entry_id(self.edit.org, self.catalogue, key)
 
     def _require_catalogue(self) -> None:
         if self.catalogue not in get_args(Catalogue):
@@ -86,8 +78,10 @@ class CatalogueService:
     # ------------------------------------------------------------------------------------ create
 
     async def create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
-        """Raises:
-        Refusal: 404 for the catalogue; 403; 422; 409 for a key that is taken.
+        """An entry of the organization's own.
+
+        Raises:
+            Refusal: 404 for the catalogue; 403; 422; 409 for a key that is taken.
         """
 
         async def attempt() -> Reply:
@@ -129,10 +123,16 @@ class CatalogueService:
         data |= {name: value for name, value in sent.items() if name in ONLY_IN}
         position = sent.get("position")
         if position is None:
-            position = (await self._row(sql.NEXT_POSITION))["position"]
-        values = {"key": key, "label": label, "position": position, "data": as_text(data)}
+            position = (await self.edit.only(sql.NEXT_POSITION, catalogue=self.catalogue))["position"]
+        values = {
+            "catalogue": self.catalogue,
+            "key": key,
+            "label": label,
+            "position": position,
+            "data": as_text(data),
+        }
         try:
-            await self._row(sql.ADD_ENTRY, **values)
+            await self.edit.row(sql.ADD_ENTRY, **values)
         except UniqueClash as clash:
             if clash.constraint == "pk_idempotency_records":
                 raise
@@ -153,7 +153,7 @@ class CatalogueService:
     async def _moved(self) -> None:
         """Every process looks the entries up anew. Tags are looked up by nobody."""
         if self.catalogue != "tags":
-            await self._row(sql.MOVE_VERSION)
+            await self.edit.row(sql.MOVE_VERSION)
 
     # ------------------------------------------------------------------------------------- patch
 
@@ -186,7 +186,9 @@ class CatalogueService:
     async def _patch(self, key: str, current: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         new = {name: values.get(name, current[name]) for name in PLAIN}
         data = {name: value for name, value in values.items() if name in ONLY_IN}
-        row = await self._row(sql.CHANGE_ENTRY, key=key, data=as_text(data), **new)
+        row = await self.edit.only(
+            sql.CHANGE_ENTRY, catalogue=self.catalogue, key=key, data=as_text(data), **new
+        )
         await self._moved()
         diff = {name: (current[name], value) for name, value in values.items()}
         await self.edit.log(self._id(key), row["version"], "updated", diff)
@@ -207,7 +209,7 @@ class CatalogueService:
                 await self._refuse_used(key)
                 await self.edit.confirm()
                 try:
-                    gone = await self._row(sql.REMOVE_ENTRY, key=key)
+                    gone = await self.edit.only(sql.REMOVE_ENTRY, catalogue=self.catalogue, key=key)
                 except ReferenceBroken:
                     raise _in_use() from None
                 await self._moved()
@@ -228,7 +230,7 @@ class CatalogueService:
         return current
 
     async def _refuse_used(self, key: str) -> None:
-        row = await self._row(sql.USES, key=key)
+        row = await self.edit.only(sql.USES, catalogue=self.catalogue, key=key)
         if row["uses"]:
             raise _in_use()
 

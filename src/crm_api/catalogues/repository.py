@@ -90,35 +90,26 @@ _CLIENTS = ClientRow.__table__
 _TAGS = ClientTagRow.__table__
 
 
-def _uses(catalogue: Any, key: Any, *, live_only: bool) -> ColumnElement[Any]:
-    """How many clients hold an entry, as one scalar."""
-    of_client = [
-        _CLIENTS.c.organization_id == ORG,
-        *([_CLIENTS.c.lifecycle == "live"] if live_only else []),
-    ]
+def _uses(
+    catalogue: ColumnElement[str], key: ColumnElement[str], *conditions: ColumnElement[bool]
+) -> ColumnElement[Any]:
+    """How many clients hold an entry, of those that meet the conditions."""
 
-    def count(condition: ColumnElement[bool]) -> ColumnElement[Any]:
-        counted = select(func.count()).select_from(_CLIENTS)
-        return counted.where(*of_client, condition).scalar_subquery()
+    def count(*those: ColumnElement[bool]) -> ColumnElement[Any]:
+        counted = select(func.count()).where(_CLIENTS.c.organization_id == ORG, *conditions, *those)
+        # Whatever else stands in these conditions is a row of the statement around them.
+        return counted.correlate_except(_CLIENTS, _TAGS).scalar_subquery()
 
-    tagged = (
-        select(func.count())
-        .select_from(_TAGS)
-        .where(
-            _TAGS.c.organization_id == ORG,
-            _TAGS.c.tag == key,
-            _CLIENTS.c.id == _TAGS.c.client_id,
-            *of_client,
-        )
-        .scalar_subquery()
+    held = [(catalogue == name, count(_CLIENTS.c[of] == key)) for name, (of, _) in USED_BY.items()]
+    tagged = count(
+        _TAGS.c.organization_id == ORG, _TAGS.c.tag == key, _CLIENTS.c.id == _TAGS.c.client_id
     )
     staged = case((key == DEFAULT_WORKFLOW, count(_CLIENTS.c.stage.is_not(None))), else_=0)
-    held = [(catalogue == name, count(_CLIENTS.c[of] == key)) for name, (of, _) in USED_BY.items()]
     return case(*held, (catalogue == "tags", tagged), else_=staged)
 
 
 def _usage(sources: Sources, _: Rights) -> ColumnElement[Any]:
-    return _uses(sources.main.c.catalogue, sources.main.c.key, live_only=True)
+    return _uses(sources.main.c.catalogue, sources.main.c.key, _CLIENTS.c.lifecycle == "live")
 
 
 ENTRY_SHAPE = Shape(
@@ -139,7 +130,9 @@ ENTRY_SHAPE = Shape(
     {name: _of_entry(name) for name in ONLY_IN},
     {"usage_count": (("catalogues", "entries"), _usage)},
 )
-ENTRY_LISTING = Listing(ENTRY_SHAPE, {}, {"label": lambda main, _: func.lower(main.c.label, type_=Text())})
+ENTRY_LISTING = Listing(
+    ENTRY_SHAPE, {}, {"label": lambda main, _: func.lower(main.c.label, type_=Text())}
+)
 
 KNOWN_ENTRIES = Statement(
     select(
@@ -214,7 +207,7 @@ CHANGE_ENTRY = Statement(
 REMOVE_ENTRY = Statement(
     delete(CatalogueEntryRow).where(*_THIS).returning(CatalogueEntryRow.version)
 )
-USES = Statement(select(_uses(_CATALOGUE, _KEY, live_only=False).label("uses")))
+USES = Statement(select(_uses(_CATALOGUE, _KEY).label("uses")))
 MOVE_VERSION = Statement(
     update(OrganizationRow)
     .where(OrganizationRow.id == ORG)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from crm_api.clients.repository import (
+from crm_api.clients.lookups import (
     BLOCKED_BY_EMAIL,
     BLOCKED_BY_IDENTITY,
     BLOCKED_BY_REF,

@@ -28,8 +28,9 @@ from crm_api.core.ids import new_id
 from crm_api.kit.plain import empty_values, plain_fields, wire_value
 
 SORT_KEY_LENGTH = 200
-PLAIN = plain_fields(Client, CLIENTS, settled=("name", "credit_limit"))
-"""Fields that are stored in the column of their name; the settled two are done below."""
+SETTLED = ("name", "credit_limit")
+"""Fields with a column of their name that more follows from: a sort key, a currency, a scale."""
+PLAIN = plain_fields(Client, CLIENTS, settled=SETTLED)
 EMPTY = empty_values(Client)
 CATALOGUED = {
     "type": "types",

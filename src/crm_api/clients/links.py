@@ -7,10 +7,10 @@ from uuid import UUID
 
 from crm_api.clients.conflicts import explain_clash
 from crm_api.clients.drafting import Draft, derive
+from crm_api.clients.parts import LinkEntry, LinkPatch
 from crm_api.clients.people import NewPeople, check_link, wire_link
 from crm_api.clients.repository import LINKS
 from crm_api.clients.rules import check_references
-from crm_api.clients.schemas import LinkEntry, LinkPatch
 from crm_api.clients.service import ClientService
 from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal, refuse_all

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
-from crm_api.clients.schemas import OverrideEntry
+from crm_api.clients.parts import OverrideEntry
 from crm_api.clients.service import ClientService
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.dates import format_instant

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Table
 
 from crm_api.clients.drafting import Draft
-from crm_api.clients.schemas import LinkEntry
+from crm_api.clients.parts import LinkEntry
 from crm_api.contacts.drafting import NewContact, draft_contact
 from crm_api.contacts.repository import CONTACTS
 from crm_api.contacts.repository import EMAILS as CONTACT_EMAILS

@@ -3,39 +3,25 @@
 import json
 from collections.abc import Mapping
 from typing import Any
-from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     FromClause,
-    LargeBinary,
     Text,
-    Uuid,
     and_,
-    bindparam,
     case,
     cast,
-    exists,
     func,
     literal,
     literal_column,
     or_,
     select,
-    update,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm_api.clients.schemas import (
-    BillingDetails,
-    Client,
-    NotificationSettings,
-    Preferences,
-    ServiceDetails,
-)
+from crm_api.clients.parts import BillingDetails, NotificationSettings, Preferences, ServiceDetails
+from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import CONTACT_SHAPE
 from crm_api.core.access import Rights
-from crm_api.core.db import Database, Statement
-from crm_api.core.formats.names import name_key
 from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import (
@@ -45,9 +31,7 @@ from crm_api.kit.projection import (
     instant,
     json_list,
     json_one,
-    words,
 )
-from crm_api.kit.reading import Listing, compare
 from crm_api.models import (
     CatalogueEntryRow,
     ClientAttributeRow,
@@ -58,8 +42,6 @@ from crm_api.models import (
     ClientRow,
     ClientSiteRow,
     ClientTagRow,
-    ContactEmailRow,
-    ContactPhoneRow,
     ContactRow,
     MembershipRow,
     UserRow,
@@ -308,265 +290,3 @@ CLIENT_SHAPE = Shape(
         "owner": (("users", "directory"), _owner),
     },
 )
-
-# ------------------------------------------------------------------ lists
-
-
-def _child_filter(table: Any, column: str) -> Any:
-    """The client has a child row whose column compares so."""
-
-    def condition(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-        n, many = at
-        positive = "eq" if op == "ne" else op
-        hit = exists(
-            select(literal(1)).where(
-                table.c.organization_id == ORG,
-                table.c.client_id == main.c.id,
-                compare(table.c[column], positive, n, many=many),
-            )
-        )
-        return ~hit if op == "ne" else hit
-
-    return condition
-
-
-def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    main, key = where
-    n, many = at
-    hit = exists(
-        select(literal(1)).where(
-            ATTRIBUTES.c.organization_id == ORG,
-            ATTRIBUTES.c.client_id == main.c.id,
-            ATTRIBUTES.c.key == key,
-            compare(ATTRIBUTES.c.value, "eq" if op == "ne" else op, n, many=many),
-        )
-    )
-    return ~hit if op == "ne" else hit
-
-
-def _ref_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    """`external_refs=billing:A-17`, or a bare id of any source."""
-    n, many = at
-    whole = REFS.c.source.concat(":").concat(REFS.c.external_id)
-    hit = exists(
-        select(literal(1)).where(
-            REFS.c.organization_id == ORG,
-            REFS.c.client_id == main.c.id,
-            or_(
-                compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)
-            ),
-        )
-    )
-    return ~hit if op == "ne" else hit
-
-
-def _typed_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    n, many = at
-    return compare(cast(effective_type(main), Text), op, n, many=many)
-
-
-def _currency_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    return compare(main.c.credit_limit_currency, op, at[0], many=at[1])
-
-
-def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
-    """Nulls last either way needs a sentinel, and an index, for each direction."""
-
-    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # noqa: FBT001  # the kit's signature
-        sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
-        return func.coalesce(main.c[column], sentinel)
-
-    return key
-
-
-CLIENT_LISTING = Listing(
-    shape=CLIENT_SHAPE,
-    filters={
-        "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
-        "type": _typed_filter,
-        "tags": _child_filter(TAGS, "tag"),
-        "attributes": _attribute_filter,
-        "external_refs": _ref_filter,
-        "emails": _child_filter(EMAILS, "key"),
-        "phones": _child_filter(PHONES, "e164"),
-        "country_code": _child_filter(SITES, "country_code"),
-        "city": _child_filter(SITES, "city_key"),
-        "currency": _currency_filter,
-    },
-    sorts={
-        "name": lambda main, _: main.c.name_key,
-        "last_activity_at": _nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
-        "credit_limit": _nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
-    },
-)
-
-
-def _digits(value: str) -> str:
-    return "".join(c for c in value if c.isdigit() or c == "+")
-
-
-def sort_key(value: str) -> str:
-    """A name or city as lists compare it; a text of no letters is compared as it is."""
-    try:
-        return name_key(value)[:200]
-    except ValueError:
-        return value
-
-
-BINDS = {
-    "name": sort_key,
-    "city": sort_key,
-    "country_code": str.upper,
-    "emails": lambda value: value.strip().lower(),
-    "phones": _digits,
-}
-"""Filter → how its value stands in its column."""
-
-
-# ------------------------------------------------------------- look-ups of a write
-
-
-def has_contact_reach() -> ColumnElement[Any]:
-    """Whether a contact of this client can be reached: counts as its contact method."""
-    parts = [
-        exists(
-            select(literal(1)).where(
-                LINKS.c.organization_id == ORG,
-                LINKS.c.client_id == bindparam("id", type_=Uuid()),
-                LINKS.c.to_on.is_(None),
-                rows.c.organization_id == ORG,
-                rows.c.contact_id == LINKS.c.contact_id,
-            )
-        )
-        for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
-    ]
-    return select(or_(*parts)).scalar_subquery()
-
-
-_ids = bindparam("ids", type_=ARRAY(Uuid()))
-VISIBLE_CLIENTS = Statement(
-    select(CLIENTS.c.id).where(
-        CLIENTS.c.organization_id == ORG,
-        CLIENTS.c.id == func.any(_ids),
-        CLIENTS.c.lifecycle == func.any(bindparam("lifecycles", type_=ARRAY(Text()))),
-    )
-)
-LIVE_CONTACTS = Statement(
-    select(
-        CONTACTS.c.id,
-        or_(
-            *(
-                exists(
-                    select(literal(1)).where(
-                        rows.c.organization_id == ORG, rows.c.contact_id == CONTACTS.c.id
-                    )
-                )
-                for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
-            )
-        ).label("reachable"),
-    ).where(
-        CONTACTS.c.organization_id == ORG,
-        CONTACTS.c.id == func.any(_ids),
-        CONTACTS.c.lifecycle == "live",
-    )
-)
-ACTIVE_USERS = Statement(
-    select(MEMBERSHIPS.c.id).where(
-        MEMBERSHIPS.c.organization_id == ORG,
-        MEMBERSHIPS.c.id == func.any(_ids),
-        MEMBERSHIPS.c.is_active,
-    )
-)
-
-# ---------------------------------------------------------- who stands in the way
-
-_blocker = (
-    CLIENTS.c.id,
-    CLIENTS.c.number,
-    CLIENTS.c.name,
-    CLIENTS.c.lifecycle,
-)
-BLOCKED_BY_IDENTITY = Statement(
-    select(*_blocker)
-    .where(
-        CLIENTS.c.organization_id == ORG,
-        CLIENTS.c.identity_digest == bindparam("digest", type_=LargeBinary()),
-        CLIENTS.c.id != bindparam("id", type_=Uuid()),
-        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
-    )
-    .order_by(CLIENTS.c.id)
-    .limit(10)
-)
-BLOCKED_BY_EMAIL = Statement(
-    select(*_blocker, EMAILS.c.key.label("key"), EMAILS.c.id.label("email_id"))
-    .where(
-        CLIENTS.c.organization_id == ORG,
-        EMAILS.c.organization_id == ORG,
-        EMAILS.c.client_id == CLIENTS.c.id,
-        EMAILS.c.key == func.any(bindparam("keys", type_=ARRAY(Text()))),
-        CLIENTS.c.id != bindparam("id", type_=Uuid()),
-    )
-    .order_by(CLIENTS.c.id)
-    .limit(20)
-)
-BLOCKED_BY_REGISTRATION = Statement(
-    select(*_blocker).where(
-        CLIENTS.c.organization_id == ORG,
-        CLIENTS.c.registration_key == bindparam("key", type_=Text()),
-        CLIENTS.c.id != bindparam("id", type_=Uuid()),
-        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
-    )
-)
-BLOCKED_BY_REF = Statement(
-    select(*_blocker)
-    .where(
-        CLIENTS.c.organization_id == ORG,
-        REFS.c.organization_id == ORG,
-        REFS.c.client_id == CLIENTS.c.id,
-        REFS.c.source.concat(":").concat(REFS.c.external_id)
-        == func.any(bindparam("keys", type_=ARRAY(Text()))),
-        CLIENTS.c.id != bindparam("id", type_=Uuid()),
-    )
-    .limit(10)
-)
-
-# ------------------------------------------------------------- beside a write
-
-
-def tag_entries(tags: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
-    """The catalogue entries that the tags of a write need: whoever writes remarks makes tags."""
-    rows = [
-        {
-            "catalogue": "tags",
-            "key": t["tag"],
-            "label": t["tag"],
-            "position": 0,
-            "data": {},
-            "version": 1,
-        }
-        for t in tags
-    ]
-    return {ENTRIES: rows} if rows else {}
-
-
-_next_holder = (
-    select(CLIENTS.c.id)
-    .where(
-        CLIENTS.c.organization_id == ORG,
-        CLIENTS.c.identity_digest == bindparam("digest", type_=LargeBinary()),
-        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
-    )
-    .order_by(CLIENTS.c.id)
-    .limit(1)
-)
-_PROMOTE = Statement(
-    update(CLIENTS)
-    .where(CLIENTS.c.organization_id == ORG, CLIENTS.c.id == _next_holder.scalar_subquery())
-    .values(identity_slot="")
-)
-
-
-async def promote_identity(db: Database, organization_id: UUID, left: Mapping[str, Any]) -> None:
-    """After a row gave up its name: an allowed duplicate of that name stands for it from now on."""
-    digest = bytes.fromhex(str(left["identity_digest"]).removeprefix("\\x"))
-    await db.fetchrow(organization_id, _PROMOTE, {"org": organization_id, "digest": digest})

@@ -7,15 +7,9 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 from crm_api.clients.batch import Batch, BatchResult, run_batch
 from crm_api.clients.links import LinkService
 from crm_api.clients.overrides import OverrideService
+from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, OverrideEntry
 from crm_api.clients.repository import CLIENT_SHAPE
-from crm_api.clients.schemas import (
-    Client,
-    ContactLink,
-    LinkEntry,
-    LinkPage,
-    LinkPatch,
-    OverrideEntry,
-)
+from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.deps import JsonBody, declared_query
 from crm_api.core.jsonbody import Incoming

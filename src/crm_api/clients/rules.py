@@ -7,8 +7,8 @@ from uuid import UUID
 from crm_api.catalogues.service import Catalogues
 from crm_api.clients.conflicts import visible_lifecycles
 from crm_api.clients.drafting import Draft
+from crm_api.clients.lookups import ACTIVE_USERS, LIVE_CONTACTS, VISIBLE_CLIENTS
 from crm_api.clients.people import NewPeople
-from crm_api.clients.repository import ACTIVE_USERS, LIVE_CONTACTS, VISIBLE_CLIENTS
 from crm_api.core.db import Statement
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.deciding import Sifted

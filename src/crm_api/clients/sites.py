@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from crm_api.clients.schemas import SiteEntry
+from crm_api.clients.parts import SiteEntry
 from crm_api.contacts.reach import Settled
 from crm_api.core.errors import Fault
 from crm_api.core.formats.addresses import check_address

@@ -16,7 +16,6 @@ from crm_api.kit.plain import empty_values, plain_fields
 
 SORT_KEY_LENGTH = 200
 PLAIN = plain_fields(Contact, CONTACTS)
-"""Fields that are stored in the column of their name."""
 EMPTY = empty_values(Contact)
 
 

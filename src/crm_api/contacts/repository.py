@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, select
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.contacts.schemas import Contact
@@ -12,7 +12,7 @@ from crm_api.core.db import Statement
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
-from crm_api.kit.reading import Listing, compare
+from crm_api.kit.reading import Listing, child_filter, compare
 from crm_api.kit.scope import Scope
 from crm_api.models import (
     ClientContactRow,
@@ -75,35 +75,18 @@ CONTACT_SHAPE = Shape(
 )
 
 
-def _child_filter(table: Any, column: str) -> Any:
-    """The contact has a child row whose column compares so."""
-
-    def condition(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-        n, many = at
-        hit = exists(
-            select(literal(1)).where(
-                table.c.organization_id == ORG,
-                table.c.contact_id == main.c.id,
-                compare(table.c[column], "eq" if op == "ne" else op, n, many=many),
-            )
-        )
-        return ~hit if op == "ne" else hit
-
-    return condition
-
-
 CONTACT_LISTING = Listing(
     shape=CONTACT_SHAPE,
     filters={
         "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
-        "emails": _child_filter(EMAILS, "key"),
-        "phones": _child_filter(PHONES, "e164"),
+        "emails": child_filter(EMAILS, "contact_id", "key"),
+        "phones": child_filter(PHONES, "contact_id", "e164"),
     },
     sorts={"name": lambda main, _: main.c.name_key},
 )
 
 
-def _digits(value: str) -> str:
+def digits(value: str) -> str:
     return "".join(c for c in value if c.isdigit() or c == "+")
 
 
@@ -118,7 +101,7 @@ def sort_key(value: str) -> str:
 BINDS = {
     "name": sort_key,
     "emails": lambda value: value.strip().lower(),
-    "phones": _digits,
+    "phones": digits,
 }
 """Filter → how its value stands in its column."""
 

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from crm_api.core.access import Rights
-from crm_api.core.db import LockTimedOut, Serialization, unavailable
+from crm_api.core.db import LockTimedOut, Row, Serialization, Statement, unavailable
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.repository import representation
@@ -83,6 +83,20 @@ class Editor:
     def org(self) -> UUID:
         return self.scope.actor.organization_id
 
+    async def row(self, statement: Statement, **values: object) -> Row | None:
+        """One row of a statement, which always takes the organization."""
+        found: Row | None = await self.scope.db.fetchrow(
+            self.org, statement, {"org": self.org} | values
+        )
+        return found
+
+    async def only(self, statement: Statement, **values: object) -> Row:
+        """The row that a statement must find; 404 where another write took it away."""
+        found = await self.row(statement, **values)
+        if found is None:
+            raise self.missing()
+        return found
+
     # ------------------------------------------------------------------------------------- reads
 
     async def get(self, row_id: UUID, items: Items) -> Reply:
@@ -134,8 +148,7 @@ class Editor:
         return await self._body(row_id, self.scope.actor.rights) or "{}"
 
     async def _body(self, row_id: UUID, rights: Rights) -> str | None:
-        statement = representation(self.shape, rights)
-        row = await self.scope.db.fetchrow(self.org, statement, {"org": self.org, "id": row_id})
+        row = await self.row(representation(self.shape, rights), id=row_id)
         return None if row is None else row["body"]
 
     @asynccontextmanager
@@ -196,11 +209,11 @@ class Editor:
         return one(as_text(kept), status=stored.status, location=location, replayed=True)
 
 
-def as_text(value: Any) -> str:
+def as_text(value: object) -> str:
     """JSON as PostgreSQL writes it: compact, and every character as itself."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def with_members(body: str, **extra: Any) -> str:
+def with_members(body: str, **extra: object) -> str:
     """The JSON object with further members at its end."""
     return f"{body[:-1]}{',' if body != '{}' else ''}{as_text(extra)[1:]}"

@@ -25,13 +25,6 @@ class ApiKeys:
         self.scope = scope
         self.edit = Editor(scope, sql.KEY_SHAPE, "API key")
 
-    @property
-    def org(self) -> UUID:
-        return self.edit.org
-
-    async def _row(self, statement: Any, **values: Any) -> Any:
-        return await self.scope.db.fetchrow(self.org, statement, {"org": self.org} | values)
-
     async def list(self, items: Items) -> PageReply:
         return await self.edit.list(sql.KEY_LISTING, items, {})
 
@@ -69,10 +62,10 @@ class ApiKeys:
 
     async def _create(self, values: Mapping[str, Any], claim: Claim | None) -> Reply:
         key_id = new_id()
-        secret = new_secret(SecretKind.API_KEY, self.org, key_id)
+        secret = new_secret(SecretKind.API_KEY, self.edit.org, key_id)
         creator = await self._creator()
         expires_at = values.get("expires_at")
-        await self._row(
+        await self.edit.row(
             sql.ADD_KEY,
             id=key_id,
             name=values["name"],
@@ -97,7 +90,7 @@ class ApiKeys:
         """The user behind the key; a key that makes a key passes its own user on."""
         if self.scope.actor.kind == "user":
             return self.scope.actor.id
-        row = await self._row(sql.CREATOR_OF_KEY, id=self.scope.actor.id)
+        row = await self.edit.only(sql.CREATOR_OF_KEY, id=self.scope.actor.id)
         found: UUID = row["membership_id"]
         return found
 
@@ -109,7 +102,7 @@ class ApiKeys:
             async with self.edit.locked():
                 current = await self._revocable(key_id, if_match)
                 await self.edit.confirm()
-                if await self._row(sql.REVOKE_KEY, id=key_id) is None:
+                if await self.edit.row(sql.REVOKE_KEY, id=key_id) is None:
                     raise self.edit.missing()
                 diff = {name: (current[name], None) for name in ("name", "scopes")}
                 await self.edit.log(key_id, 2, "revoked", diff)

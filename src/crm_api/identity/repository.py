@@ -51,14 +51,15 @@ _ID = bindparam("id", type_=Uuid())
 _LIVE = literal("live", Text()).label("lifecycle")
 
 
-def view(name: str, *parts: Any) -> Any:
+def view(name: str, first: Select[*tuple[Any, ...]], *more: Select[*tuple[Any, ...]]) -> Table:
     """Rows of several tables under the names of the wire, for the kit's reads.
 
     Each part is a select of one organization's rows; the columns `organization_id`, `id` and
     `lifecycle` are what the kit asks of every resource.
     """
-    rows = parts[0] if len(parts) == 1 else parts[0].union_all(*parts[1:])
-    return rows.subquery(name)
+    rows = union_all(first, *more) if more else first
+    # To the kit it is a table: a name and columns.
+    return cast("Table", rows.subquery(name))
 
 
 # --------------------------------------------------------------------------------------- users
@@ -112,11 +113,11 @@ _invited = select(
 USER_SHAPE = Shape(User, view("directory", _members, _invited))
 
 
-def lower_name(main: Any, _descending: bool) -> ColumnElement[Any]:
+def lower_name(main: FromClause, _descending: bool) -> ColumnElement[Any]:
     return func.lower(main.c.name, type_=Text())
 
 
-def _email_filter(main: Any, op: str, place: Any) -> ColumnElement[bool]:
+def _email_filter(main: FromClause, op: str, place: tuple[int, bool]) -> ColumnElement[bool]:
     n, many = place
     return compare(main.c.email_key, op, n, many=many)
 

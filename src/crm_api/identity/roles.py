@@ -51,13 +51,6 @@ class Roles:
         self.scope = scope
         self.edit = Editor(scope, sql.ROLE_SHAPE, "role")
 
-    @property
-    def org(self) -> UUID:
-        return self.edit.org
-
-    async def _row(self, statement: Any, **values: Any) -> Any:
-        return await self.scope.db.fetchrow(self.org, statement, {"org": self.org} | values)
-
     async def list(self, items: Items) -> PageReply:
         return await self.edit.list(sql.ROLE_LISTING, items, {})
 
@@ -67,8 +60,10 @@ class Roles:
     # ------------------------------------------------------------------------------------ create
 
     async def create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
-        """Raises:
-        Refusal: 403 for the verb, fields, or scopes beyond one's own; 422; 409 for the name.
+        """A role of the organization's own.
+
+        Raises:
+            Refusal: 403 for the verb, fields, or scopes beyond one's own; 422; 409 for the name.
         """
 
         async def attempt() -> Reply:
@@ -93,13 +88,13 @@ class Roles:
         return sifted
 
     async def _refuse_taken(self, name: str, role_id: UUID) -> None:
-        if await self._row(sql.ROLE_LIKE, name=name, id=role_id) is not None:
+        if await self.edit.row(sql.ROLE_LIKE, name=name, id=role_id) is not None:
             raise Refusal("already_exists", "There is a role of this name.")
 
     async def _create(self, values: Mapping[str, Any], claim: Claim | None) -> Reply:
         role_id = new_id()
         try:
-            await self._row(
+            await self.edit.row(
                 sql.ADD_ROLE,
                 id=role_id,
                 name=values["name"],
@@ -157,7 +152,7 @@ class Roles:
     ) -> None:
         new = {name: values.get(name, current[name]) for name in ("name", "scopes")}
         try:
-            row = await self._row(sql.CHANGE_ROLE, id=role_id, **new)
+            row = await self.edit.only(sql.CHANGE_ROLE, id=role_id, **new)
         except UniqueClash:
             raise Refusal("already_exists", "There is a role of this name.") from None
         diff = {name: (current[name], value) for name, value in values.items()}
@@ -177,9 +172,9 @@ class Roles:
             async with self.edit.locked():
                 current = await self._deletable(role_id, if_match)
                 await self.edit.confirm()
-                await self._row(sql.REMOVE_CLOSED_INVITATIONS, id=role_id)
+                await self.edit.row(sql.REMOVE_CLOSED_INVITATIONS, id=role_id)
                 try:
-                    gone = await self._row(sql.REMOVE_ROLE, id=role_id)
+                    gone = await self.edit.only(sql.REMOVE_ROLE, id=role_id)
                 except ReferenceBroken:
                     detail = "Users have this role or are invited to it."
                     raise Refusal("in_use", detail) from None

@@ -341,10 +341,11 @@ def extended(
     return create_model(name, __doc__=about, **members)
 
 
-def page_of(item: Any, name: str, about: str) -> type[BaseModel]:
+def page_of(item: type[BaseModel], name: str, about: str) -> type[BaseModel]:
     """A list's page, for the document, where the items are more than the resource."""
     members: dict[str, Any] = {
-        "data": (Annotated[list[item], Field(max_length=200, description="The items.")], ...),
+        "data": (Annotated[list[item],  # type: ignore[valid-type]  # a model that is made at run time
+ Field(max_length=200, description="The items.")], ...),
         "next_cursor": (
             Annotated[str | None, Field(max_length=1024, description="Where the next begins.")],
             ...,

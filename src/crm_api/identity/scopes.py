@@ -1,4 +1,4 @@
-"""What scopes mean among the declared resources: which exist, which go too far, their short form."""
+"""What scopes mean: which exist, which reach too far, and the short form that a token carries."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -25,7 +25,7 @@ def _meaningful(_declared: int) -> frozenset[str]:
 
 
 def meaningful() -> frozenset[str]:
-    """Every scope that opens something. Others exist (to update what nobody may) and open nothing."""
+    """Every scope that opens something; others exist, such as updating what nobody may."""
     return _meaningful(len(RESOURCES))
 
 

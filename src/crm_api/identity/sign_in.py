@@ -1,10 +1,9 @@
-"""Signing in with a password: proved, throttled, and answered alike for known and unknown people."""
+"""Signing in with a password: throttled, and answered alike for known and unknown people."""
 
-from typing import Any
 from uuid import UUID
 
 from crm_api.core.access import RequestContext
-from crm_api.core.db import Database
+from crm_api.core.db import Database, Row
 from crm_api.core.errors import Refusal
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.passwords import PasswordHasher
@@ -36,8 +35,10 @@ class SignIn:
         self._sessions = sessions
 
     async def login(self, body: LoginBody, context: RequestContext) -> Pair:
-        """Raises:
-        Refusal: 401 for anything that is wrong, 409 to ask for the organization, 429, 503.
+        """A new session for who knows the password.
+
+        Raises:
+            Refusal: 401 for anything that is wrong, 409 to ask for the organization, 429, 503.
         """
         key = account_key(body.email)
         async with self._throttle.turn(key, context.address) as turn:
@@ -53,10 +54,10 @@ class SignIn:
         await self._renew_hash(person, body.password)
         return pair
 
-    async def _proved(self, key: str, password: str, turn: Turn) -> Any:
-        person = await self._db.fetchrow(None, sql.PERSON_BY_EMAIL, {"email_key": key})
+    async def _proved(self, key: str, password: str, turn: Turn) -> Row:
+        person: Row | None = await self._db.fetchrow(None, sql.PERSON_BY_EMAIL, {"email_key": key})
         stored = None if person is None else person["password_hash"]
-        if not await self._hasher.verify(stored, password):
+        if not await self._hasher.verify(stored, password) or person is None:
             await turn.failed()
             raise Refusal("invalid_credentials")
         return person
@@ -75,7 +76,7 @@ class SignIn:
         slugs = [row["slug"] for row in found][:MAX_SLUGS]
         raise Refusal("organization_required", members={"organizations": slugs})
 
-    async def _renew_hash(self, person: Any, password: str) -> None:
+    async def _renew_hash(self, person: Row, password: str) -> None:
         """Hashes of an older cost are made anew while the password is at hand."""
         stored = person["password_hash"]
         if not self._hasher.needs_rehash(stored):

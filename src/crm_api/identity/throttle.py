@@ -66,7 +66,7 @@ class Turn:
 
 
 class Throttle:
-    """Blocks an account for 30 seconds at the tenth failure in a row, twice as long at each more."""
+    """Blocks an account for 30 seconds at the tenth failure, twice as long at each one more."""
 
     def __init__(self, db: Database) -> None:
         self._db = db

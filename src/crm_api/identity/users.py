@@ -1,9 +1,10 @@
-"""Users of an organization: invited, given a role, disabled, enabled; the last administrator stays."""
+"""Users: invited, given a role, disabled, enabled; the last administrator stays."""
 
 from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from crm_api.core.db import Row
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.formats.dates import format_instant
 from crm_api.core.formats.emails import parse_email
@@ -30,13 +31,6 @@ class Users:
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.edit = Editor(scope, sql.USER_SHAPE, "user")
-
-    @property
-    def org(self) -> UUID:
-        return self.edit.org
-
-    async def _row(self, statement: Any, **values: Any) -> Any:
-        return await self.scope.db.fetchrow(self.org, statement, {"org": self.org} | values)
 
     # ------------------------------------------------------------------------------------- reads
 
@@ -66,22 +60,22 @@ class Users:
         self.scope.require("users", "manage")
         return self.edit.replayed(stored, f"/v1/users/{stored.resource_id}")
 
-    async def _invitable(self, incoming: Incoming[Any]) -> tuple[Sifted, Mapping[str, Any]]:
+    async def _invitable(self, incoming: Incoming[Any]) -> tuple[Sifted, Row | None]:
         self.scope.require("users", "manage")
         sifted = self.edit.sifted_create(incoming)
         role = await self._role(sifted)
         raise_faults(sifted)
         key = parse_email(sifted.values["email"]).key
-        if await self._row(sql.MEMBER_WITH_EMAIL, email_key=key) is not None:
+        if await self.edit.row(sql.MEMBER_WITH_EMAIL, email_key=key) is not None:
             raise Refusal("already_exists", "This address belongs to a user already; see the list.")
         return sifted, role
 
-    async def _role(self, sifted: Sifted) -> Any:
+    async def _role(self, sifted: Sifted) -> Row | None:
         """The role that is to be given: one that exists, with no right that the giver lacks."""
         name = sifted.values.get("role")
         if name is None:
             return None
-        role = await self._row(sql.ROLE_BY_NAME, name=name)
+        role = await self.edit.row(sql.ROLE_BY_NAME, name=name)
         if role is None:
             sifted.fault("unknown_role", "There is no role of this name.", "/role")
         else:
@@ -99,10 +93,10 @@ class Users:
         sifted, role = decided
         await self.edit.confirm()
         email = parse_email(sifted.values["email"])
-        await self._row(sql.WITHDRAW_INVITATIONS_OF, email_key=email.key)
+        await self.edit.row(sql.WITHDRAW_INVITATIONS_OF, email_key=email.key)
         user_id = new_id()
-        secret = new_secret(SecretKind.INVITATION, self.org, user_id)
-        added = await self._row(
+        secret = new_secret(SecretKind.INVITATION, self.edit.org, user_id)
+        added = await self.edit.only(
             sql.ADD_INVITATION,
             id=user_id,
             email=email.address,
@@ -151,14 +145,14 @@ class Users:
 
     async def _patchable(
         self, user_id: UUID, incoming: Incoming[Any], if_match: str | None
-    ) -> tuple[dict[str, Any], Any, Any, dict[str, Any]] | None:
+    ) -> tuple[dict[str, Any], Row, Row | None, dict[str, Any]] | None:
         """The record, its membership, the new role, the changes; None when nothing changes."""
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
         sifted = self.edit.sifted_patch(incoming, current)
         role = await self._role(sifted)
         await self.edit.require_match(user_id, if_match, incoming.raw)
-        member = await self._row(sql.MEMBER, id=user_id)
+        member = await self.edit.row(sql.MEMBER, id=user_id)
         if member is None:
             detail = "The invitation is not accepted yet; disable it and invite again."
             raise Refusal("not_live", detail)
@@ -171,13 +165,13 @@ class Users:
 
     async def _refuse_last_admin(self, user_id: UUID) -> None:
         """Counted anew under the lock, where no other demotion runs beside this one."""
-        others = await self._row(sql.OTHER_ADMINS, id=user_id, role=ADMIN)
+        others = await self.edit.only(sql.OTHER_ADMINS, id=user_id, role=ADMIN)
         if not others["count"]:
             raise Refusal("last_admin", "This is the last active administrator.")
 
     async def _refuse_shared_name(self, member: Mapping[str, Any]) -> None:
         """A person has one name: no organization changes what another one shows."""
-        row = await self._row(sql.BELONGS_ELSEWHERE, user_id=member["user_id"])
+        row = await self.edit.only(sql.BELONGS_ELSEWHERE, user_id=member["user_id"])
         if row["elsewhere"]:
             raise Refusal("conflict", "The name of this person is not yours to change.")
 
@@ -190,8 +184,8 @@ class Users:
     ) -> None:
         await self.edit.confirm()
         if "name" in values:
-            await self._row(sql.RENAME_PERSON, user_id=member["user_id"], name=values["name"])
-        changed = await self._row(
+            await self.edit.row(sql.RENAME_PERSON, user_id=member["user_id"], name=values["name"])
+        changed = await self.edit.only(
             sql.CHANGE_MEMBER,
             id=member["id"],
             role_id=None if role is None else role["id"],
@@ -222,7 +216,7 @@ class Users:
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
         await self.edit.require_match(user_id, if_match, {})
-        member = await self._row(sql.MEMBER, id=user_id)
+        member = await self.edit.row(sql.MEMBER, id=user_id)
         if member is not None and _is_admin(member) and member["is_active"]:
             await self._refuse_last_admin(user_id)
         return current, member
@@ -230,15 +224,15 @@ class Users:
     async def _disable(self, member: Mapping[str, Any], current: Mapping[str, Any]) -> None:
         await self.edit.confirm()
         version = await self._set_active(member, active=False)
-        await self._row(sign_in_sql.REMOVE_FROM_INDEX, user_id=member["user_id"])
-        await self._row(
+        await self.edit.row(sign_in_sql.REMOVE_FROM_INDEX, user_id=member["user_id"])
+        await self.edit.row(
             sign_in_sql.END_SESSIONS_OF_MEMBER, membership_id=member["id"], reason="disabled"
         )
         diff = {"active": (True, False), "state": (current["state"], "disabled")}
         await self.edit.log(member["id"], version, "disabled", diff)
 
     async def _set_active(self, member: Mapping[str, Any], *, active: bool) -> int:
-        row = await self._row(
+        row = await self.edit.only(
             sql.CHANGE_MEMBER, id=member["id"], role_id=None, active=active, epoch_step=1
         )
         version: int = row["version"]
@@ -247,7 +241,7 @@ class Users:
     async def _withdraw(self, user_id: UUID, current: Mapping[str, Any]) -> Reply:
         await self.edit.confirm()
         seen = await self.edit.seen(user_id)
-        await self._row(sql.WITHDRAW_INVITATION, id=user_id)
+        await self.edit.row(sql.WITHDRAW_INVITATION, id=user_id)
         diff = {"state": (current["state"], "disabled")}
         await self.edit.log(user_id, 1, "withdrawn", diff)
         return one(seen.replace('"state":"invited"', '"state":"disabled"'))
@@ -262,17 +256,17 @@ class Users:
                 if not member["is_active"]:
                     await self.edit.confirm()
                     version = await self._set_active(member, active=True)
-                    await self._row(sign_in_sql.ADD_TO_INDEX, user_id=member["user_id"])
+                    await self.edit.row(sign_in_sql.ADD_TO_INDEX, user_id=member["user_id"])
                     diff = {"active": (False, True), "state": (current["state"], "active")}
                     await self.edit.log(user_id, version, "enabled", diff)
                 return one(await self.edit.seen(user_id))
 
         return await settled(attempt)
 
-    async def _enablable(self, user_id: UUID, if_match: str | None) -> tuple[dict[str, Any], Any]:
+    async def _enablable(self, user_id: UUID, if_match: str | None) -> tuple[dict[str, Any], Row]:
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
-        member = await self._row(sql.MEMBER, id=user_id)
+        member = await self.edit.row(sql.MEMBER, id=user_id)
         if member is not None:
             self._refuse_escalation(member)
         await self.edit.require_match(user_id, if_match, {})

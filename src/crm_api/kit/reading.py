@@ -13,11 +13,13 @@ from sqlalchemy import (
     Date,
     DateTime,
     Integer,
+    Table,
     Text,
     Uuid,
     bindparam,
     case,
     cast,
+    exists,
     func,
     literal,
     literal_column,
@@ -35,7 +37,8 @@ from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, ListQuery
 from crm_api.kit.scope import Scope
 
-Condition = Callable[[str, ColumnElement[Any], Any], ColumnElement[bool]]
+Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
+"""(main rows, operator, (number of the value parameter, several values)) → the condition."""
 
 LIFECYCLES = bindparam("lifecycles", type_=ARRAY(Text()))
 
@@ -45,8 +48,7 @@ class Listing:
     """What a list adds to a shape: how to filter and sort beyond the column of the same name."""
 
     shape: Shape
-    filters: Mapping[str, Callable[[Any, str, Any], ColumnElement[bool]]]
-    """Field → (main rows, operator, value parameter(s)) → condition."""
+    filters: Mapping[str, Condition]
     sorts: Mapping[str, Callable[[Any, bool], ColumnElement[Any]]]
     """Field → (main rows, descending) → the indexed sort expression, never null."""
 
@@ -293,6 +295,23 @@ def compare(column: ColumnElement[Any], op: str, n: int, *, many: bool) -> Colum
             # strpos has no wildcards, so `%` and `_` are literal.
             return func.strpos(column, value) > 0
     raise ValueError(op)
+
+
+def child_filter(table: Table, parent: str, column: str) -> Condition:
+    """The main row has a child whose column compares so."""
+
+    def condition(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+        n, many = at
+        hit: ColumnElement[bool] = exists(
+            select(literal(1)).where(
+                table.c.organization_id == ORG,
+                table.c[parent] == main.c.id,
+                compare(table.c[column], "eq" if op == "ne" else op, n, many=many),
+            )
+        )
+        return ~hit if op == "ne" else hit
+
+    return condition
 
 
 async def list_rows(

@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from typing import Any
 
-import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
@@ -204,9 +203,7 @@ async def test_logout_ends_access_and_refresh(api: httpx.AsyncClient, radio: Org
     assert (await api.post("/v1/auth/logout", headers=headers)).status_code == 401
 
 
-async def test_logout_ends_this_session_alone(
-    api: httpx.AsyncClient, radio: Organization
-) -> None:
+async def test_logout_ends_this_session_alone(api: httpx.AsyncClient, radio: Organization) -> None:
     await radio.call("manager", "POST", "/v1/auth/logout")
     pair = (await login(api, radio.emails["manager"])).json()
     assert await me(api, pair["access_token"]) == 200

@@ -239,9 +239,7 @@ async def test_faulty_invitations_name_the_place(
     assert "chosen by the organization" not in answer.text
 
 
-async def test_repeated_key_repeats_no_invitation_token(
-    radio: Organization, owner: Any
-) -> None:
+async def test_repeated_key_repeats_no_invitation_token(radio: Organization, owner: Any) -> None:
     headers = {"Idempotency-Key": "invite-grace"}
     first = await invite(radio, headers=headers)
     again = await invite(radio, headers=headers)

@@ -1,0 +1,100 @@
+"""How clients are filtered and sorted, beyond the columns of the fields' names."""
+
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, or_, select
+
+from crm_api.clients.repository import (
+    ATTRIBUTES,
+    CLIENT_SHAPE,
+    EMAILS,
+    PHONES,
+    REFS,
+    SITES,
+    TAGS,
+    effective_type,
+)
+from crm_api.contacts.repository import digits, sort_key
+from crm_api.kit.guard import ORG
+from crm_api.kit.reading import Listing, child_filter, compare
+
+
+def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+    main, key = where
+    n, many = at
+    hit = exists(
+        select(literal(1)).where(
+            ATTRIBUTES.c.organization_id == ORG,
+            ATTRIBUTES.c.client_id == main.c.id,
+            ATTRIBUTES.c.key == key,
+            compare(ATTRIBUTES.c.value, "eq" if op == "ne" else op, n, many=many),
+        )
+    )
+    return ~hit if op == "ne" else hit
+
+
+def _ref_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+    """`external_refs=billing:A-17`, or a bare id of any source."""
+    n, many = at
+    whole = REFS.c.source.concat(":").concat(REFS.c.external_id)
+    hit = exists(
+        select(literal(1)).where(
+            REFS.c.organization_id == ORG,
+            REFS.c.client_id == main.c.id,
+            or_(
+                compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)
+            ),
+        )
+    )
+    return ~hit if op == "ne" else hit
+
+
+def _typed_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+    n, many = at
+    return compare(cast(effective_type(main), Text), op, n, many=many)
+
+
+def _currency_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+    return compare(main.c.credit_limit_currency, op, at[0], many=at[1])
+
+
+def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
+    """Nulls last either way needs a sentinel, and an index, for each direction."""
+
+    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # noqa: FBT001  # the kit's signature
+        sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
+        return func.coalesce(main.c[column], sentinel)
+
+    return key
+
+
+CLIENT_LISTING = Listing(
+    shape=CLIENT_SHAPE,
+    filters={
+        "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
+        "type": _typed_filter,
+        "tags": child_filter(TAGS, "client_id", "tag"),
+        "attributes": _attribute_filter,
+        "external_refs": _ref_filter,
+        "emails": child_filter(EMAILS, "client_id", "key"),
+        "phones": child_filter(PHONES, "client_id", "e164"),
+        "country_code": child_filter(SITES, "client_id", "country_code"),
+        "city": child_filter(SITES, "client_id", "city_key"),
+        "currency": _currency_filter,
+    },
+    sorts={
+        "name": lambda main, _: main.c.name_key,
+        "last_activity_at": _nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
+        "credit_limit": _nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
+    },
+)
+
+
+BINDS = {
+    "name": sort_key,
+    "city": sort_key,
+    "country_code": str.upper,
+    "emails": lambda value: value.strip().lower(),
+    "phones": digits,
+}
+"""Filter → how its value stands in its column."""
