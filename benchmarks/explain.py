@@ -6,18 +6,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
-from benchmarks.stand import Stand
-from benchmarks.statements import (
+from benchmarks.marks import (
     ACTOR,
     CLIENT,
     NUMBER,
     ORGANIZATION,
     SESSION,
     VERSION,
-    Call,
-    Recorded,
     filled,
 )
+from benchmarks.stand import Stand
+from benchmarks.statements import Call, Recorded
 
 # A prepared statement may turn to its generic plan at the sixth run.
 RUNS = 6

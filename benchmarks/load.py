@@ -12,7 +12,7 @@ from typing import Any
 
 import uvloop
 
-from benchmarks.statements import NUMBER
+from benchmarks.marks import NUMBER
 
 WARM_SECONDS = 0.25
 

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import dataset
+from benchmarks.marks import NUMBER
 from benchmarks.pgbench import CLIENTS, Script
 from benchmarks.stand import HOME, SMALL, Stand, Tenant
 from benchmarks.statements import (
     FILTERED,
     MARK,
-    NUMBER,
     PAGE,
     Call,
     Recorded,

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from benchmarks.marks import ACTOR, CLIENT, NUMBER, ORGANIZATION, SESSION, VERSION
 from benchmarks.stand import HOME, Stand
-from benchmarks.statements import ACTOR, CLIENT, NUMBER, ORGANIZATION, SESSION, VERSION, Call
+from benchmarks.statements import Call
 
 CLIENTS = 8
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
@@ -54,7 +55,7 @@ class Script:
                 "(SELECT version FROM clients WHERE organization_id = :org::uuid AND id ="
                 " ('01930000-0000-7000-8000-' || lpad(:client::text, 12, '0'))::uuid)"
             )
-        if value in _FILLED and isinstance(value, str):
+        if isinstance(value, str) and value in _FILLED:
             return _FILLED[value]
         self._variables[f"p{n}"] = _text(value)
         expression = f":p{n}"

@@ -12,7 +12,7 @@ import asyncpg
 import uvicorn
 from starlette.types import Receive, Scope, Send
 
-from benchmarks.statements import (
+from benchmarks.marks import (
     ACTOR,
     CLIENT,
     NUMBER,

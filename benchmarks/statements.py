@@ -6,12 +6,13 @@ belongs to one organization stands as a mark, which each floor fills in its own 
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from benchmarks import dataset
+from benchmarks.marks import ACTOR, CLIENT, NUMBER, ORGANIZATION, SESSION, VERSION
 from benchmarks.stand import Stand, Tenant, client_body, scope_of
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
@@ -20,13 +21,6 @@ from crm_api.core.jsonbody import validate_body
 from crm_api.kit.replies import PageReply
 from crm_api.kit.schemas import Patch
 
-NUMBER = "<number12>"
-"""Twelve digits that nobody used before."""
-CLIENT = "<client12>"
-"""The number of a client that is there, in twelve digits."""
-ORGANIZATION, SESSION, ACTOR = "<organization>", "<session>", "<actor>"
-VERSION = "<version>"
-"""The present version of the client."""
 MARK = "900000000001"
 """Stands for NUMBER in what is recorded."""
 
@@ -182,15 +176,3 @@ def _mark_text(text: str, tenant: Tenant) -> str:
 
     text = _UUID.sub(identify, text.replace(MARK, NUMBER))
     return _DIGEST.sub(lambda found: f'"{NUMBER}{found[0][13:]}', text)
-
-
-def filled(value: Any, marks: Mapping[str, str]) -> Any:
-    """An argument with its marks replaced."""
-    if isinstance(value, str) and "<" in value:
-        for mark, text in marks.items():
-            value = value.replace(mark, text)
-    return value
-
-
-def has_marks(value: Any, marks: Sequence[str]) -> bool:
-    return isinstance(value, str) and any(mark in value for mark in marks)

@@ -1,5 +1,251 @@
 """A bystander: an organization whose every text is a canary. It works along, and is never seen."""
 
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import asyncpg
+import httpx
+from fastapi import FastAPI
+from sqlalchemy import Text
+
+from crm_api.core.ids import new_id
+from crm_api.identity.provision import add_user
+from crm_api.models import metadata
+from tests.factories import PASSWORD, Organization, make_organization
+
 CANARY = "zqcanary7x4"
 """In every text of the bystander; small letters and digits, so that each normal form keeps it."""
 CANARY_PHONE = "+256772907143"
+CANARY_AGENT = f"{CANARY}-browser/1.0"
+
+NOT_FREE: Mapping[tuple[str, str], str] = {
+    ("catalogue_entries", "catalogue"): "the code knows them all",
+    ("client_tags", "catalogue"): "a constant, by CHECK",
+    ("clients", "lifecycle"): "by CHECK",
+    ("clients", "kind"): "by CHECK",
+    ("contacts", "lifecycle"): "by CHECK",
+    ("organizations", "time_zone"): "the bystander's dates need a real one",
+    ("organizations", "default_country"): "its phone numbers need a real one",
+    ("organizations", "currency"): "its amounts need a real one",
+}
+"""Text columns that cannot hold a canary, and why."""
+
+
+def _text(words: str = "") -> str:
+    return f"{CANARY} {words}".strip()
+
+
+def client_body(mark: str, person: Mapping[str, Any], refs: Mapping[str, Any]) -> dict[str, Any]:
+    """A client with a canary in each field that takes free text."""
+    return {
+        "name": _text(mark),
+        "type": "partner",
+        "status_reason": _text(),
+        "industry": CANARY,
+        "stage": "growing",
+        "stage_reason": _text(),
+        "service_tier": CANARY,
+        "region": CANARY,
+        "source": CANARY,
+        "source_detail": _text(),
+        "products_services": _text(),
+        "website": f"https://{CANARY}.example.com/{mark}",
+        "social_profiles": [{"network": CANARY, "url": f"https://{CANARY}.example.com/social"}],
+        "target_audience": _text(),
+        "operating_hours": [{"days": ["mon"], "opens": "08:00", "closes": "17:00"}],
+        "emails": [f"{mark}@{CANARY}.example.com"],
+        "phones": [{"e164": CANARY_PHONE, "extension": "4"}],
+        "sites": [
+            {
+                "kind": "physical",
+                "label": _text(),
+                "country_code": "UG",
+                "country_area": _text(),
+                "city": _text(),
+                "street_address": _text(),
+                "notes": _text(),
+                "service_area": _text(),
+            }
+        ],
+        "contacts": [{"contact": dict(person), "job_title": _text(), "function": "administrative"}],
+        "preferences": {"contact_times": _text(), "response_expectation": _text()},
+        "service": {"sla": _text(), "equipment": _text(), "emergency_procedure": _text()},
+        "registration_country": "UG",
+        "registration_number": f"{CANARY}{mark}",
+        "tags": [CANARY],
+        "remarks": _text(),
+        "attributes": {CANARY: _text()},
+        "billing_details": {"legal_name": _text(), "reference": _text()},
+        "credit_limit": {"amount": "7143000", "currency": "UGX"},
+        "external_refs": [dict(refs)],
+    }
+
+
+# What else stands in each table: which row may be filled by hand, as nothing reads it afterwards.
+_INERT: Mapping[str, str] = {
+    "catalogue_entries": f"catalogue = 'regions' AND key = '{CANARY}'",
+    "changes": "resource_id = $2",
+    "idempotency_records": "true",
+    "organizations": "true",
+    "roles": "NOT is_builtin",
+    "security_events": "true",
+    "users": "name LIKE '%inert%'",
+    "invitations": "true",
+    "api_keys": "name LIKE '%inert%'",
+    "clients": "id = $2",
+    "contacts": "name LIKE '%inert%'",
+    "sessions": "ended_at IS NOT NULL",
+    "client_attributes": "client_id = $2",
+    "client_contacts": "client_id = $2",
+    "client_emails": "client_id = $2",
+    "client_phones": "client_id = $2",
+    "client_refs": "client_id = $2",
+    "client_sites": "client_id = $2",
+    "client_tags": "client_id = $2",
+    "contact_emails": "true",
+    "contact_phones": "true",
+}
+
+
+@dataclass(slots=True)
+class Bystander:
+    """It asks for its own records now and then, so that caches and connections change hands."""
+
+    organization: Organization
+    key: str
+    client_id: str
+    _turns: "itertools.cycle[tuple[str, str, Any]]" = field(init=False)
+
+    def __post_init__(self) -> None:
+        one = f"/v1/clients/{self.client_id}"
+        dry = {"name": _text("dry"), "emails": [f"dry@{CANARY}.example.com"]}
+        self._turns = itertools.cycle(
+            [
+                ("GET", one, None),
+                ("GET", "/v1/clients?expand=contacts,owner&count=capped", None),
+                ("POST", "/v1/clients?dry_run=true", dry),
+                ("GET", f"{one}/history", None),
+                ("GET", "/v1/contacts", None),
+                ("GET", "/v1/catalogues/types", None),
+                ("GET", "/v1/users", None),
+                ("GET", "/v1/me", None),
+            ]
+        )
+
+    @property
+    def id(self) -> UUID:
+        return self.organization.organization_id
+
+    async def act(self) -> None:
+        """The next request of its round; it sees what is its own."""
+        method, path, body = next(self._turns)
+        headers = {"Authorization": f"Bearer {self.key}", "User-Agent": CANARY_AGENT}
+        answer = await self.organization.api.request(method, path, headers=headers, json=body)
+        assert answer.status_code in (200, 201), answer.text
+        assert CANARY in answer.text or path == "/v1/catalogues/types", answer.text
+
+
+async def make_bystander(app: FastAPI, api: httpx.AsyncClient, owner: str) -> Bystander:
+    """The bystander, made through the application; what that cannot hold is put in by the owner."""
+    made = await make_organization(app, api, CANARY, ("radio",))
+
+    async def ok(method: str, path: str, body: Any = None) -> Any:
+        headers = {
+            "User-Agent": CANARY_AGENT,
+            "X-Request-Id": f"{CANARY}-0001",
+            "Idempotency-Key": f"{CANARY}-{path}-{body and body.get('name')}",
+        }
+        answer = await made.call("admin", method, path, json=body, headers=headers)
+        assert answer.status_code < 300, answer.text
+        return answer.json() if answer.content else None
+
+    for catalogue in ("types", "industries", "tiers", "regions", "sources", "workflows"):
+        entry = {"key": CANARY, "label": _text()}
+        await ok("POST", f"/v1/catalogues/{catalogue}", entry)
+    await ok("POST", "/v1/roles", {"name": _text(), "scopes": ["clients.name:read"]})
+    invited = {"name": _text(), "role": "presenter", "email": f"guest@{CANARY}.example.com"}
+    await ok("POST", "/v1/users", invited)
+    everything = ["clients.*:*", "clients:*", "contacts.*:*", "contacts:*", "users.*:read",
+                  "catalogues.*:read"]  # fmt: skip
+    key = await ok("POST", "/v1/api-keys", {"name": _text("live"), "scopes": everything})
+    await ok("POST", "/v1/api-keys", {"name": _text("inert"), "scopes": everything})
+    clients = []
+    for mark in ("live", "inert"):
+        person = {
+            "name": _text(f"{mark} person"),
+            "honorific": CANARY,
+            "emails": [f"{mark}@people.{CANARY}.example.com"],
+            "phones": [CANARY_PHONE],
+        }
+        refs = {"source": CANARY, "id": f"{CANARY}-{mark}"}
+        body = client_body(mark, person, refs)
+        clients.append(await ok("POST", "/v1/clients", body))
+    reason = {"value": "active_advertiser", "reason": _text()}
+    await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
+    await _fill(app, made, owner, UUID(clients[1]["id"]))
+    return Bystander(made, key["key"], clients[0]["id"])
+
+
+async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> None:
+    """Canaries into the columns that no request can reach, in rows that nothing reads."""
+    await add_user(
+        app.state.db,
+        app.state.hasher,
+        made.organization_id,
+        email=f"inert@{CANARY}.example.com",
+        name=_text("inert"),
+        role="presenter",
+        password=PASSWORD,
+    )
+    await made.call("presenter", "POST", "/v1/auth/logout")
+    connection = await asyncpg.connect(owner)
+    try:
+        await connection.execute(
+            "INSERT INTO security_events (organization_id, id, at, kind, membership_id, detail) "
+            "VALUES ($1, $2, now(), $3, NULL, '{}')",
+            made.organization_id,
+            new_id(),
+            CANARY,
+        )
+        for table, column in await columns_without(connection, made.organization_id):
+            where = _INERT[table].replace("$2", f"'{inert}'")
+            rows = f"SELECT ctid FROM {table} WHERE {_own(table)} AND {where} LIMIT 1"
+            done = await connection.execute(
+                f'UPDATE {table} SET "{column}" = $2 WHERE ctid = ({rows})',
+                made.organization_id,
+                CANARY,
+            )
+            assert done == "UPDATE 1", f"{table}.{column}: no row to fill"
+    finally:
+        await connection.close()
+
+
+def _own(table: str) -> str:
+    if table == "organizations":
+        return "id = $1"
+    if table == "users":
+        return "id IN (SELECT user_id FROM memberships WHERE organization_id = $1)"
+    return "organization_id = $1"
+
+
+async def columns_without(
+    owner: "asyncpg.Connection[asyncpg.Record]", organization_id: UUID
+) -> list[tuple[str, str]]:
+    """The free text columns in which no row of the organization holds a canary."""
+    found = []
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            if not isinstance(column.type, Text) or (table.name, column.name) in NOT_FREE:
+                continue
+            held = await owner.fetchval(
+                f"SELECT EXISTS (SELECT 1 FROM {table.name} WHERE {_own(table.name)} "
+                f'AND position($2 IN lower("{column.name}")) > 0)',
+                organization_id,
+                CANARY,
+            )
+            if not held:
+                found.append((table.name, column.name))
+    return found

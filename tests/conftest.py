@@ -17,15 +17,18 @@ from crm_api.core.logs import configure_logging
 from crm_api.core.passwords import PasswordHasher
 from crm_api.installation import Addresses
 from crm_api.main import create_app
+from tests.canaries import Bystander, make_bystander
 from tests.database import HOME, create_database, drop_database, others_are_testing
+from tests.digest import Digests
 from tests.factories import Organization, make_organization
+from tests.watch import Watch
 
 SECRET = "tests-only-secret-of-more-than-32-bytes"  # noqa: S105  # signs the tests' own tokens
 
 
 def pytest_configure() -> None:
     """Logs as they are in service: structlog's own default renders tracebacks for seconds."""
-    configure_logging("WARNING", exception_texts=True)
+    configure_logging("INFO", exception_texts=True)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:
@@ -59,10 +62,27 @@ async def app(settings: Settings, database: Addresses) -> AsyncIterator[FastAPI]
 
 
 @pytest.fixture(scope="session")
-async def api(app: FastAPI) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://testserver") as client:
+async def watch(app: FastAPI, database: Addresses) -> AsyncIterator[Watch]:
+    """The invariants that hold after every request of the suite (`tests.watch`)."""
+    digests = await Digests.connect(database.owner)
+    yield Watch(digests)
+    await digests.close()
+
+
+@pytest.fixture(scope="session")
+async def api(app: FastAPI, watch: Watch) -> AsyncIterator[httpx.AsyncClient]:
+    async with watch.client(app) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def bystander(
+    app: FastAPI, api: httpx.AsyncClient, watch: Watch, database: Addresses
+) -> Bystander:
+    """An organization whose every text is a canary; it works along, and nobody may see it."""
+    made = await make_bystander(app, api, database.owner)
+    watch.bystander_id = made.id
+    return made
 
 
 @pytest.fixture
@@ -74,8 +94,9 @@ async def owner(database: Addresses) -> "AsyncIterator[asyncpg.Connection[asyncp
 
 
 @pytest.fixture
-async def radio(app: FastAPI, api: httpx.AsyncClient) -> Organization:
+async def radio(app: FastAPI, api: httpx.AsyncClient, bystander: Bystander) -> Organization:
     """A fresh organization with the radio preset and a user in each built-in role."""
+    await bystander.act()
     return await make_organization(app, api, f"radio-{secrets.token_hex(4)}", ("radio",))
 
 

@@ -1,4 +1,4 @@
-"""What an organization's rows come to, cheaply: equal digests before and after mean nothing changed.
+"""What an organization's rows come to, cheaply: two equal digests mean that nothing changed.
 
 Each table gives its number of rows and the sum of their `xmin`: an insert, update or delete moves
 one or the other. The rows are found by the organization, first in every key, so that it costs a
@@ -21,7 +21,7 @@ CONTROL: Mapping[str, str] = {
     "refresh_tokens": "as sessions: the tokens of a family that was killed",
     "security_events": "as sessions: the reuse is told",
 }
-"""The records that a refused request may leave behind: the published list, and there is no other."""
+"""The records that a refused request may leave behind: the published list, complete."""
 
 ON_REUSE = frozenset({"sessions", "refresh_tokens", "security_events"})
 """These move only when the answer is `refresh_reused`."""
@@ -86,7 +86,7 @@ class Digests:
         return dict(row)
 
     async def moment(self) -> int:
-        """The next transaction's number: what is written from now on has this one or a later one."""
+        """The next transaction's number: what is written from now on has this or a later one."""
         async with self._turn:
             found: int = await self._connection.fetchval(_NEXT)
         return found

@@ -12,11 +12,10 @@ import gzip
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from io import TextIOBase
+from dataclasses import dataclass
+from io import StringIO
 from typing import Any
 from uuid import UUID
 
@@ -57,19 +56,17 @@ class BrokenInvariant(AssertionError):
     """An invariant of the whole product does not hold; the test that runs only found it."""
 
 
-class Lines(TextIOBase):
+class Lines(StringIO):
     """What was logged since it was last looked at. pytest sees the lines too."""
 
-    def __init__(self) -> None:
-        self._new: list[str] = []
-
     def write(self, text: str) -> int:
-        self._new.append(text)
-        return sys.stdout.write(text)
+        sys.stdout.write(text)
+        return super().write(text)
 
     def take(self) -> str:
-        text = "".join(self._new)
-        self._new.clear()
+        text = self.getvalue()
+        self.seek(0)
+        self.truncate()
         return text
 
     def listen(self) -> None:
@@ -78,22 +75,26 @@ class Lines(TextIOBase):
             logs.configure_logging("INFO", self, exception_texts=True)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Sent:
     """A request as the checks need it."""
 
     request: httpx.Request
     body: bytes
     organization_id: UUID | None
+    secrets: list[str]
     digest: Digest | None = None
     moment: int = 0
-    finished: int = 0
-    """How many requests of its kind had ended when it began."""
-    secrets: list[str] = field(default_factory=list)
+    alone: bool = True
+    """Whether no other request that may write the same rows ran beside it."""
 
     @property
     def place(self) -> tuple[str, str]:
         return self.request.method, self.request.url.path
+
+    @property
+    def name(self) -> str:
+        return " ".join(self.place)
 
     @property
     def text(self) -> str:
@@ -127,8 +128,7 @@ class Watch:
         self.requests = 0
         self._owners: dict[str, UUID] = {}
         self._issued: set[str] = set()
-        self._running: Counter[UUID | None] = Counter()
-        self._finished: Counter[UUID | None] = Counter()
+        self._running: list[Sent] = []
         self._faults = 0
 
     @contextmanager
@@ -147,47 +147,37 @@ class Watch:
 
     # ------------------------------------------------------------------------- before and after
 
-    async def before(self, request: httpx.Request) -> Sent:
+    def begin(self, request: httpx.Request, body: bytes) -> Sent:
         self.requests += 1
         self.lines.listen()
-        self.lines.take()
-        body = await request.aread()
-        sent = Sent(
-            request, body, organization_of(request, body), secrets=secrets_in(request, body)
-        )
+        organization_id = organization_of(request, body)
+        sent = Sent(request, body, organization_id, secrets_in(request, body))
+        for other in self._running:
+            if None in (other.organization_id, organization_id) or _same(other, sent):
+                other.alone = sent.alone = False
+        self._running.append(sent)
+        return sent
+
+    async def before(self, sent: Sent) -> None:
         if sent.organization_id is None:
             sent.moment = await self.digests.moment()
         else:
             sent.digest = await self.digests.of(sent.organization_id)
-        # Nothing is awaited between these: who runs beside whom is told without a gap.
-        sent.finished = self._finished[sent.organization_id]
-        self._running[sent.organization_id] += 1
-        return sent
+        self.lines.take()
 
     async def after(self, sent: Sent, answered: Answered) -> None:
-        organization_id = sent.organization_id
-        alone = (
-            self._running[organization_id] == 1
-            and self._finished[organization_id] == sent.finished
-            and not self._faults
-        )
-        self._leave(sent)
         logged = self.lines.take()
         self._no_server_error(sent, answered, logged)
         self._no_canary(sent, answered, logged)
         self._no_foreign_id(sent, answered)
         self._no_secret(sent, answered, logged)
         self._lines_are_json(sent, logged)
-        if 400 <= answered.status < 500 and alone:
+        if 400 <= answered.status < 500:
             await self._nothing_changed(sent, answered)
 
-    def _leave(self, sent: Sent) -> None:
-        self._running[sent.organization_id] -= 1
-        self._finished[sent.organization_id] += 1
-
-    def failed(self, sent: Sent) -> None:
-        """The request was cancelled or broke off."""
-        self._leave(sent)
+    def left(self, sent: Sent) -> None:
+        """The request is over, however it ended."""
+        self._running.remove(sent)
 
     # ------------------------------------------------------------------------------- invariants
 
@@ -195,7 +185,7 @@ class Watch:
         if answered.status < 500 or (answered.status == 503 and self._faults):
             return
         raise BrokenInvariant(
-            f"I2: {' '.join(sent.place)} answered {answered.status}: {answered.text[:500]}\n{logged}"
+            f"I2: {sent.name} answered {answered.status}: {answered.text[:500]}\n{logged}"
         )
 
     def _no_canary(self, sent: Sent, answered: Answered, logged: str) -> None:
@@ -206,7 +196,7 @@ class Watch:
                 if word in text.lower():
                     raise BrokenInvariant(
                         f"I1: a canary of another organization in the {where} of "
-                        f"{' '.join(sent.place)}: {text[:2000]}"
+                        f"{sent.name}: {text[:2000]}"
                     )
 
     def _no_foreign_id(self, sent: Sent, answered: Answered) -> None:
@@ -221,22 +211,23 @@ class Watch:
             known = known or sent.text
             if found not in known:
                 raise BrokenInvariant(
-                    f"I1: {' '.join(sent.place)} of {sent.organization_id} answered the id {found} "
+                    f"I1: {sent.name} of {sent.organization_id} answered the id {found} "
                     f"of {owner}: {answered.text[:2000]}"
                 )
 
     def _no_secret(self, sent: Sent, answered: Answered, logged: str) -> None:
-        place = " ".join(sent.place)
         for where, text in (("reply", answered.all), ("log", logged)):
             for secret in (*sent.secrets, *CONSTANT_SECRETS):
                 if secret in text:
-                    raise BrokenInvariant(f"I4: {place} repeats a secret that was sent in {where}")
+                    raise BrokenInvariant(
+                        f"I4: {sent.name} repeats a secret that was sent in {where}"
+                    )
         if SECRETS.search(logged):
-            raise BrokenInvariant(f"I4: {place} logs a secret")
+            raise BrokenInvariant(f"I4: {sent.name} logs a secret")
         issues = sent.place in ISSUING and 200 <= answered.status < 300 and not answered.is_replayed
         for secret in SECRETS.findall(answered.all):
             if not issues or secret in self._issued or secret in answered.headers:
-                raise BrokenInvariant(f"I4: {place} answers a secret that it does not issue")
+                raise BrokenInvariant(f"I4: {sent.name} answers a secret that it does not issue")
             self._issued.add(secret)
 
     def _lines_are_json(self, sent: Sent, logged: str) -> None:
@@ -244,9 +235,7 @@ class Watch:
             try:
                 json.loads(line)
             except ValueError:
-                raise BrokenInvariant(
-                    f"{' '.join(sent.place)}: a log line is no JSON: {line[:500]}"
-                ) from None
+                raise BrokenInvariant(f"{sent.name}: a log line is no JSON: {line[:500]}") from None
 
     async def _nothing_changed(self, sent: Sent, answered: Answered) -> None:
         if sent.organization_id is None:
@@ -255,11 +244,13 @@ class Watch:
             assert sent.digest is not None
             now = await self.digests.of(sent.organization_id)
             moved = changed(sent.digest, now)
+        if not sent.alone or self._faults:
+            return  # another request may have written meanwhile
         if answered.code == "refresh_reused":
             moved = [name for name in moved if name not in ON_REUSE]
         if moved:
             raise BrokenInvariant(
-                f"I3: {' '.join(sent.place)} answered {answered.status} {answered.code} and changed "
+                f"I3: {sent.name} answered {answered.status} {answered.code} and changed "
                 f"{', '.join(moved)}: {answered.text[:500]}"
             )
 
@@ -272,15 +263,15 @@ class Watched(httpx.AsyncBaseTransport):
         self._watch = watch
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        sent = await self._watch.before(request)
+        sent = self._watch.begin(request, await request.aread())
         try:
+            await self._watch.before(sent)
             response = await self._inner.handle_async_request(request)
             assert isinstance(response.stream, httpx.AsyncByteStream)
             raw = b"".join([part async for part in response.stream])
-        except BaseException:
-            self._watch.failed(sent)
-            raise
-        await self._watch.after(sent, answered_of(response, raw))
+            await self._watch.after(sent, answered_of(response, raw))
+        finally:
+            self._watch.left(sent)
         return httpx.Response(
             response.status_code,
             headers=response.headers,
@@ -290,6 +281,10 @@ class Watched(httpx.AsyncBaseTransport):
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _same(one: Sent, other: Sent) -> bool:
+    return one.organization_id == other.organization_id
 
 
 def answered_of(response: httpx.Response, raw: bytes) -> Answered:

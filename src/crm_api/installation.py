@@ -189,7 +189,7 @@ async def _create_role(
 
 
 async def refuse_unsafe_role(url: str) -> None:
-    """A superuser, a BYPASSRLS role or an owner would see every organization: never serve as one."""
+    """A superuser, BYPASSRLS role or owner would see every organization: never serve as one."""
     async with connected(url) as connection:
         row = await connection.fetchrow(
             "SELECT rolsuper OR rolbypassrls AS above, EXISTS (SELECT 1 FROM pg_tables "

@@ -61,7 +61,7 @@ class IdempotencyKey:
             "name": "Idempotency-Key",
             "in": "header",
             "required": False,
-            "description": "Makes a retry safe: the same key and body answer what was answered before.",
+            "description": "Makes a retry safe: the same key and body get the same answer.",
             "schema": {
                 "type": "string",
                 "minLength": 1,
@@ -118,7 +118,7 @@ def _limit() -> dict[str, Any]:
 class OneQuery:
     """The query of a single resource: `fields`, `expand`, `explain`."""
 
-    def __init__(self, cls: type[Resource], expansions: Sequence[str]) -> None:
+    def __init__(self, expansions: Sequence[str] = ()) -> None:
         self.query_parameters = [
             _parameter(
                 "fields",
@@ -283,7 +283,7 @@ _WORDS = {
 def as_one(reply: Reply, if_none_match: str | None = None) -> Response:
     """A single resource; 304 when the caller holds it already."""
     headers = {"ETag": reply.etag, **reply.headers}
-    if reply.location is not None and reply.status == 201:  # noqa: PLR2004  # Created
+    if reply.location is not None and reply.status == 201:  # Created
         headers["Location"] = reply.location
     if if_none_match is not None:
         held = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]

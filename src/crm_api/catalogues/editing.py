@@ -123,7 +123,9 @@ class CatalogueService:
         data |= {name: value for name, value in sent.items() if name in ONLY_IN}
         position = sent.get("position")
         if position is None:
-            position = (await self.edit.only(sql.NEXT_POSITION, catalogue=self.catalogue))["position"]
+            position = (await self.edit.only(sql.NEXT_POSITION, catalogue=self.catalogue))[
+                "position"
+            ]
         values = {
             "catalogue": self.catalogue,
             "key": key,

@@ -1,4 +1,4 @@
-"""The persons of a client: who serves it in which role. Exactly one is primary while any is live."""
+"""The persons of a client, each in its roles; exactly one is primary while any is live."""
 
 import json
 from collections.abc import Mapping

@@ -61,7 +61,7 @@ def _currency_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[
 def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
     """Nulls last either way needs a sentinel, and an index, for each direction."""
 
-    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # noqa: FBT001  # the kit's signature
+    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # the kit's signature
         sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
         return func.coalesce(main.c[column], sentinel)
 

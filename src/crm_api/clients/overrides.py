@@ -1,4 +1,4 @@
-"""Overrides: what a person sets over a derived value, with a reason, until it is lifted or expires."""
+"""Overrides: what a person sets over a derived value, with a reason, until lifted or expired."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime

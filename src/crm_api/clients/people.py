@@ -71,7 +71,7 @@ class NewPeople:
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, pointer="/contacts"),))
 
     def prepare(self, draft: Draft, organization: OrganizationContext) -> None:
-        """Make the rows of persons and links; the first live link is primary, or the one that says so."""
+        """Make the rows; the link that says so is primary, else the first live one."""
         for n, entry in enumerate(self.entries_in):
             contact_id = entry.contact_id
             if entry.contact is not None:

@@ -100,7 +100,7 @@ async def batch_clients(
 async def get_client(
     scope: CurrentScope,
     client_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(Client, EXPANSIONS))],
+    items: Annotated[Items, Depends(OneQuery(EXPANSIONS))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one client, as far as your role may see it."""

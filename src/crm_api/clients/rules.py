@@ -27,7 +27,7 @@ def require_options(scope: Scope, sifted: Sifted) -> None:
 
 
 def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogues) -> None:
-    """Derived types are nobody's to send; a type takes some statuses only; a move needs a reason."""
+    """Nobody sends a derived type; a type takes some statuses only; a move needs a reason."""
     kind = str(draft.now("type"))
     entry = known.types.get(kind)
     moved = draft.before.get("type") != kind
@@ -61,7 +61,7 @@ def check_tier(
 async def check_references(
     scope: Scope, draft: Draft, sent: Mapping[str, Any], people: NewPeople | None
 ) -> None:
-    """A reference must point to a record that the caller may open; one look-up for each kind sent."""
+    """A reference points to a record that the caller may open; one look-up for each kind sent."""
     owner, referrer = sent.get("owner_id"), sent.get("referred_by_id")
     if owner is not None and not await _all_there(scope, ACTIVE_USERS, [owner]):
         draft.fault("unknown_user", "There is no active user with this id.", "/owner_id")

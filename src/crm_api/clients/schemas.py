@@ -1,4 +1,4 @@
-"""The client as it stands on the wire: each field once, with its group; each group with its roles."""
+"""The client on the wire: each field once, with its group; each group once, with its roles."""
 
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal
@@ -85,7 +85,7 @@ class Client(Resource):
         "tags": ("remarks", Op.EQ),
         "attributes": ("remarks", Op.EQ),
     }
-    filter_kinds: ClassVar = {name: "text" for name in extra_filters}
+    filter_kinds: ClassVar = dict.fromkeys(extra_filters, "text")
     keyed_filters: ClassVar = ("attributes",)
     default_sort: ClassVar = "name"
     # What the history tells besides fields: name → group.

@@ -1,5 +1,4 @@
-"""E-mail addresses and phone numbers as clients and contacts carry them: shapes, and how a sent list
-becomes the list that shall be."""
+"""E-mail addresses and phone numbers: their shapes, and how a sent list becomes what shall be."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

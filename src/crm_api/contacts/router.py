@@ -73,7 +73,7 @@ async def create_contact(
 async def get_contact(
     scope: CurrentScope,
     contact_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(Contact, ()))],
+    items: Annotated[Items, Depends(OneQuery())],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one person, as far as your role may see it."""

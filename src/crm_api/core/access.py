@@ -58,7 +58,7 @@ def _split(scope: str) -> tuple[str, str | None, str]:
 
 
 def _covers(held: str, asked: str) -> bool:
-    if held == "*" or held == asked:
+    if held in ("*", asked):
         return True
     if asked == "*":
         return False

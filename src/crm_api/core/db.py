@@ -73,7 +73,7 @@ class _Connection(asyncpg.Connection):
 
     organization_id: UUID | None = None
 
-    async def reset(self, *, timeout: float | None = None) -> None:
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's own signature
         # The pool's reset is a second round trip for each request. Nothing of ours outlives a
         # transaction but the organization, which every checkout compares and sets.
         if self.is_in_transaction():
@@ -89,7 +89,7 @@ _UNAVAILABLE_CLASSES = ("08", "25", "53", "57", "58", "XX")
 
 
 def translate(error: BaseException) -> BaseException:
-    """Map a driver error by its SQLSTATE to an error of ours; anything unknown is returned as is."""
+    """An error of ours for a driver error, by its SQLSTATE; anything unknown is returned as is."""
     state = getattr(error, "sqlstate", None) or ""
     match state:
         case "23505":

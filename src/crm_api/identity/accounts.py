@@ -145,7 +145,8 @@ class Accounts:
             org, sql.OPEN_INVITATION, {"org": org, "id": parsed.id}
         )
         stored = None if invitation is None else invitation["secret_digest"]
-        if not same_digest(stored, parsed.digest):
+        holds = same_digest(stored, parsed.digest)
+        if invitation is None or not holds:
             raise InvalidToken("invitation")
         known = await self._db.fetchrow(
             None, sql.PERSON_BY_EMAIL, {"email_key": invitation["email_key"]}

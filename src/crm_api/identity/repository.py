@@ -3,14 +3,18 @@
 import json
 from functools import lru_cache
 from typing import Any
+from typing import cast as typed
 
 from sqlalchemy import (
     BigInteger,
     Boolean,
     ColumnElement,
     DateTime,
+    FromClause,
     Integer,
     LargeBinary,
+    Select,
+    Table,
     Text,
     Uuid,
     bindparam,
@@ -24,6 +28,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -59,7 +64,7 @@ def view(name: str, first: Select[*tuple[Any, ...]], *more: Select[*tuple[Any, .
     """
     rows = union_all(first, *more) if more else first
     # To the kit it is a table: a name and columns.
-    return cast("Table", rows.subquery(name))
+    return typed("Table", rows.subquery(name))
 
 
 # --------------------------------------------------------------------------------------- users

@@ -92,7 +92,7 @@ async def invite_user(
 async def get_user(
     scope: CurrentScope,
     user_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(User, ()))],
+    items: Annotated[Items, Depends(OneQuery())],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one user."""
@@ -158,7 +158,7 @@ async def create_role(
 async def get_role(
     scope: CurrentScope,
     role_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(Role, ()))],
+    items: Annotated[Items, Depends(OneQuery())],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one role with its scopes."""
@@ -222,7 +222,7 @@ async def create_api_key(
 async def get_api_key(
     scope: CurrentScope,
     api_key_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(ApiKey, ()))],
+    items: Annotated[Items, Depends(OneQuery())],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one API key, without its secret."""

@@ -344,8 +344,10 @@ def extended(
 def page_of(item: type[BaseModel], name: str, about: str) -> type[BaseModel]:
     """A list's page, for the document, where the items are more than the resource."""
     members: dict[str, Any] = {
-        "data": (Annotated[list[item],  # type: ignore[valid-type]  # a model that is made at run time
- Field(max_length=200, description="The items.")], ...),
+        "data": (
+            Annotated[list[item], Field(max_length=200, description="The items.")],  # type: ignore[valid-type]  # a model made at run time
+            ...,
+        ),
         "next_cursor": (
             Annotated[str | None, Field(max_length=1024, description="Where the next begins.")],
             ...,

@@ -128,7 +128,8 @@ class Sessions:
             row = await self._db.fetchrow(org, sql.REFRESHING, {"org": org, "id": parsed.id})
             stored = None if row is None else row["secret_digest"]
             epoch = 0 if row is None else row["credential_epoch"]
-            if not same_digest(stored, _bound(parsed.digest, epoch)):
+            holds = same_digest(stored, _bound(parsed.digest, epoch))
+            if row is None or not holds:
                 raise InvalidToken("refresh")
             answer = await self._answer(row, parsed.id, context)
         # Raised out here: inside, the refusal would undo the end of the session.

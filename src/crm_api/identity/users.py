@@ -60,7 +60,7 @@ class Users:
         self.scope.require("users", "manage")
         return self.edit.replayed(stored, f"/v1/users/{stored.resource_id}")
 
-    async def _invitable(self, incoming: Incoming[Any]) -> tuple[Sifted, Row | None]:
+    async def _invitable(self, incoming: Incoming[Any]) -> tuple[dict[str, Any], Row]:
         self.scope.require("users", "manage")
         sifted = self.edit.sifted_create(incoming)
         role = await self._role(sifted)
@@ -68,7 +68,9 @@ class Users:
         key = parse_email(sifted.values["email"]).key
         if await self.edit.row(sql.MEMBER_WITH_EMAIL, email_key=key) is not None:
             raise Refusal("already_exists", "This address belongs to a user already; see the list.")
-        return sifted, role
+        if role is None:  # a required field: the fault was raised above
+            raise self.edit.missing()
+        return sifted.values, role
 
     async def _role(self, sifted: Sifted) -> Row | None:
         """The role that is to be given: one that exists, with no right that the giver lacks."""
@@ -87,12 +89,10 @@ class Users:
             detail = "This role may do more than you may: you cannot give it."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, pointer="/role"),))
 
-    async def _invite(
-        self, decided: tuple[Sifted, Mapping[str, Any]], claim: Claim | None
-    ) -> Reply:
-        sifted, role = decided
+    async def _invite(self, decided: tuple[Mapping[str, Any], Row], claim: Claim | None) -> Reply:
+        values, role = decided
         await self.edit.confirm()
-        email = parse_email(sifted.values["email"])
+        email = parse_email(values["email"])
         await self.edit.row(sql.WITHDRAW_INVITATIONS_OF, email_key=email.key)
         user_id = new_id()
         secret = new_secret(SecretKind.INVITATION, self.edit.org, user_id)
@@ -101,14 +101,14 @@ class Users:
             id=user_id,
             email=email.address,
             email_key=email.key,
-            name=sifted.values["name"],
+            name=values["name"],
             role_id=role["id"],
             digest=secret.digest,
             invited_by=self.scope.actor.id,
             lives_days=INVITATION_DAYS,
         )
         diff = {
-            "name": (None, sifted.values["name"]),
+            "name": (None, values["name"]),
             "role": (None, role["role_name"]),
             "active": (None, False),
             "email": (None, email.address),
@@ -212,7 +212,9 @@ class Users:
 
         return await settled(attempt)
 
-    async def _disablable(self, user_id: UUID, if_match: str | None) -> tuple[dict[str, Any], Any]:
+    async def _disablable(
+        self, user_id: UUID, if_match: str | None
+    ) -> tuple[dict[str, Any], Row | None]:
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
         await self.edit.require_match(user_id, if_match, {})

@@ -1,1 +1,1 @@
-"""The machinery, written once: declarations, queries, writes, the change log. It knows no resource."""
+"""The machinery, written once: declarations, queries, writes, change log. It knows no resource."""

@@ -64,26 +64,17 @@ def sift(
             found.options[name] = value
         elif declared is None:
             continue
-        elif name in writable and declared.rule.write & when:
-            if when is Write.LATER and declared.rule.merges and isinstance(value, dict):
-                handled.add(name)
-                _merge(found, cls, name, value, (current or {}).get(name))
-        else:
+        elif name not in writable:
             handled.add(name)
-            echoed = name in mask.read and current is not None and same(current.get(name), value)
-            free = (
-                free_defaults is not None
-                and name in mask.read
-                and same(free_defaults.get(name, _MISSING), value)
-            )
-            if echoed or free:
+            if name in mask.read and (
+                same((current or {}).get(name, _MISSING), value)
+                or same((free_defaults or {}).get(name, _MISSING), value)
+            ):
                 continue
-            if not declared.rule.write & when:
-                found.fault(
-                    "read_only_field", "This is set by the system; leave it out.", f"/{name}"
-                )
-            else:
-                found.forbidden.append(name)
+            _refuse_field(found, declared, when)
+        elif when is Write.LATER and declared.rule.merges and isinstance(value, dict):
+            handled.add(name)
+            _merge(found, cls, name, value, (current or {}).get(name))
     left = [fault for fault in incoming.faults if _top(fault) not in handled]
     found.faults += left
     found.unread = {_top(fault) for fault in left}
@@ -95,6 +86,15 @@ def sift(
         else:
             _read_alone(found, cls, name, sent)
     return found
+
+
+def _refuse_field(found: Sifted, declared: Field, when: Write) -> None:
+    """What no role may write is a fault of content; what another role may is forbidden."""
+    if declared.rule.write & when:
+        found.forbidden.append(declared.name)
+    else:
+        detail = "This is set by the system; leave it out."
+        found.fault("read_only_field", detail, f"/{declared.name}")
 
 
 def _top(fault: Fault) -> str:

@@ -43,7 +43,7 @@ class DataClass(Enum):
     PUBLIC = "public"
     PERSONAL = "personal"
     FINANCIAL = "financial"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105  # the name of a class of data
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +98,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """Which fields of one resource a set of rights reads, creates and updates, in declared order."""
+    """Which fields of a resource a set of rights reads, creates, updates; in declared order."""
 
     read: tuple[str, ...]
     create: frozenset[str]

@@ -1,4 +1,4 @@
-"""The history of one record, read from the change log and masked by the reader's rights of today."""
+"""The history of one record, from the change log, masked by the reader's rights of today."""
 
 import hashlib
 import json
@@ -147,7 +147,7 @@ def _bound_to(scope: Scope, cls: type[Resource], row_id: UUID) -> bytes:
 def _position(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
     if cursor is None:
         return None
-    raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None  # noqa: PLR2004  # the documented maximum
+    raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None
     if raw is None:
         fault = Fault(
             "invalid_cursor", "This cursor was not issued for this list.", parameter="cursor"

@@ -55,7 +55,7 @@ class Shape:
     def columns(
         self, sources: Sources, rights: Rights, names: Sequence[str], expand: Sequence[str] = ()
     ) -> list[Label[Any]]:
-        """The labelled expressions of these fields, in the order given; expansions replace or follow."""
+        """The labelled expressions of these fields, in this order; expansions replace or follow."""
         labels = [
             self._expression(name, sources, rights, expanded=name in expand).label(name)
             for name in names

@@ -34,7 +34,7 @@ OPERATORS = {
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition: a field (with a `path` such as an attribute's key), an operator, its values."""
+    """One condition: a field (`path`: such as an attribute's key), an operator, its values."""
 
     field: str
     op: str
@@ -154,6 +154,13 @@ def parse_value(kind: str, text: str) -> Any:
     if not text or len(text) > 500 or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text):
         raise ValueError("a text of 1 to 500 printable characters is expected")
     return text
+
+
+def _known_value(known: frozenset[str], kind: str, text: str) -> Any:
+    """As `parse_value`, within the values of a closed enum."""
+    if known and text not in known:
+        raise ValueError(f"one of {', '.join(sorted(known))} is expected")
+    return parse_value(kind, text)
 
 
 def _instant(text: str) -> datetime:
@@ -380,9 +387,7 @@ class ListReader:
         known = choices(self.cls, name) if op != "is_null" else frozenset()
         for text in texts:
             try:
-                values.append(parse_value(kind, text))
-                if known and text not in known:
-                    raise ValueError(f"one of {', '.join(sorted(known))} is expected")
+                values.append(_known_value(known, kind, text))
             except ValueError as error:
                 self.found.fault(key[:64], "invalid_value", f"Not a value of this filter: {error}.")
                 return None

@@ -7,12 +7,10 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
-    BigInteger,
     Boolean,
     ColumnElement,
-    Date,
-    DateTime,
     Integer,
+    Select,
     Table,
     Text,
     Uuid,
@@ -107,7 +105,7 @@ async def get_one(
     names: tuple[str, ...] | None = None,
     expand: tuple[str, ...] = (),
 ) -> tuple[str, str] | None:
-    """(body, full body) of one row, masked by the caller's rights; None where there is no such row."""
+    """(body, full body) of one row, masked by the caller's rights; None where there is none."""
     actor = scope.actor
     wanted = names or readable(shape, actor.rights)
     statement = _get(shape, actor.rights, actor.kind, wanted, expand)
@@ -118,7 +116,7 @@ async def get_one(
     if row["body"] is None:
         return None
     body = row["body"]
-    return body, row["full"] if len(row) > 2 else body  # noqa: PLR2004  # ok, body, full
+    return body, row["full"] if len(row) > 2 else body  # ok, body, full
 
 
 @lru_cache(maxsize=256)
@@ -173,85 +171,69 @@ async def load_one(
     return None if row["document"] is None else row
 
 
-_Shape = tuple[tuple[str, str, bool, bool], ...]
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What tells one list statement from another; the values are its parameters."""
+
+    filters: tuple[tuple[str, str, bool, bool], ...]
+    sort: str
+    descending: bool
+    paged: bool
+    names: tuple[str, ...]
+    expand: tuple[str, ...]
+    count: str | None
 
 
 @lru_cache(maxsize=1024)
-def _list(
-    listing: Listing,
-    rights: Rights,
-    kind: GuardKind,
-    filters: _Shape,
-    sort: str,
-    descending: bool,
-    paged: bool,
-    names: tuple[str, ...],
-    expand: tuple[str, ...],
-    count: str | None,
-) -> Statement:
-    shape, main = listing.shape, listing.shape.table
+def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
+    main = listing.shape.table
     conditions = [
         main.c.organization_id == ORG,
-        *(_condition(listing, main, n, one) for n, one in enumerate(filters)),
+        *(_condition(listing, main, n, one) for n, one in enumerate(asked.filters)),
     ]
-    make_sort = listing.sorts.get(sort)
-    key = make_sort(main, descending) if make_sort else main.c[sort]
-    position = tuple_(key, main.c.id)
-    page = select(
-        *main.c,
-        cast(key, Text).label("_key"),
-        func.row_number()
-        .over(order_by=[key.desc(), main.c.id.desc()] if descending else [key, main.c.id])
-        .label("_n"),
-    ).where(*conditions)
-    if paged:
-        # A row comparison walks the index from here; written as OR it would be linear.
-        here = tuple_(
-            cast(bindparam("after_key", type_=Text()), key.type),
-            bindparam("after_id", type_=Uuid()),
-        )
-        page = page.where(position < here if descending else position > here)
-    order = [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
     limit = bindparam("limit", type_=Integer())
-    rows = page.order_by(*order).limit(limit + 1).subquery("page")
-    document = (
-        as_json(select(*shape.columns(Sources(rows), rights, names, expand)).correlate(rows))
-        .correlate(rows)
-        .scalar_subquery()
-    )
-    wanted = rows.c._n <= limit  # noqa: SLF001  # a column's name
-    last = rows.c._n == limit  # noqa: SLF001
+    rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")
+    shown = listing.shape.columns(Sources(rows), rights, asked.names, asked.expand)
+    document = as_json(select(*shown).correlate(rows)).correlate(rows).scalar_subquery()
+    ordinal, key = rows.c["_n"], rows.c["_key"]
+    texts = case((ordinal <= limit, document))
+    last = ordinal == limit
     columns: list[ColumnElement[Any]] = [
-        func.string_agg(
-            case((wanted, document)), aggregate_order_by(literal(","), rows.c._n)
-        ).label("data"),  # noqa: SLF001
-        func.max(case((last, rows.c._key))).label("last_key"),  # noqa: SLF001
+        func.string_agg(texts, aggregate_order_by(literal(","), ordinal)).label("data"),
+        func.max(case((last, key))).label("last_key"),
         func.max(case((last, cast(rows.c.id, Text)))).label("last_id"),
         func.count().label("found"),
         guard(kind).label("ok"),
     ]
-    if count is not None:
-        counted = select(literal(1).label("one")).where(*conditions)
-        if count == "capped":
-            counted = counted.limit(COUNT_CAP)
-        columns.append(
-            select(func.count())
-            .select_from(counted.subquery("counted"))
-            .scalar_subquery()
-            .label("total")
-        )
+    if asked.count is not None:
+        columns.append(_count(asked.count, conditions).label("total"))
     return Statement(select(*columns).select_from(rows))
 
 
-_TYPES: dict[str, Any] = {
-    "uuid": Uuid(),
-    "date": Date(),
-    "instant": DateTime(timezone=True),
-    "integer": BigInteger(),
-    "boolean": Boolean(),
-    "money": BigInteger(),
-    "text": Text(),
-}
+def _page(
+    listing: Listing, asked: _Asked, conditions: Sequence[ColumnElement[bool]]
+) -> Select[Any]:
+    """The rows of one page in their order, each with its ordinal and its sort key as text."""
+    main = listing.shape.table
+    make_sort = listing.sorts.get(asked.sort)
+    key = make_sort(main, asked.descending) if make_sort else main.c[asked.sort]
+    order = [key.desc(), main.c.id.desc()] if asked.descending else [key, main.c.id]
+    ordinal = func.row_number().over(order_by=order)
+    page = select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n")).where(*conditions)
+    if asked.paged:
+        # A row comparison walks the index from here; written as OR it would be linear.
+        position = tuple_(key, main.c.id)
+        after = cast(bindparam("after_key", type_=Text()), key.type)
+        here = tuple_(after, bindparam("after_id", type_=Uuid()))
+        page = page.where(position < here if asked.descending else position > here)
+    return page.order_by(*order)
+
+
+def _count(kind: str, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[int]:
+    counted = select(literal(1).label("one")).where(*conditions)
+    if kind == "capped":
+        counted = counted.limit(COUNT_CAP)
+    return select(func.count()).select_from(counted.subquery("counted")).scalar_subquery()
 
 
 def _condition(
@@ -322,10 +304,7 @@ async def list_rows(
 ) -> PageRows:
     """One page. `binds` turns a filter's value into what its column compares with."""
     actor = scope.actor
-    statement = _list(
-        listing,
-        actor.rights,
-        actor.kind,
+    asked = _Asked(
         tuple(f.shape for f in query.filters),
         query.sort,
         query.descending,
@@ -334,6 +313,7 @@ async def list_rows(
         query.expand,
         query.count,
     )
+    statement = _list(listing, actor.rights, actor.kind, asked)
     values = guard_values(actor) | {"limit": query.limit}
     for n, one in enumerate(query.filters):
         bind = binds.get(one.field)

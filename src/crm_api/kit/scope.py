@@ -23,7 +23,7 @@ class Scope:
     """`?explain=permission`: say which rule refused which field."""
 
     async def verify(self) -> None:
-        """Before a refusal that no statement has decided: is the principal still what it was?"""
+        """Ask, before a refusal that no statement decided, whether the principal still holds."""
         if not self.verified:
             await verify_actor(self.db, self.actor)
             self.verified = True

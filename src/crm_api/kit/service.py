@@ -1,4 +1,4 @@
-"""What every record's service does alike: read, list, look back, decide on a row that stood still."""
+"""What every record's service does alike: read, list, look back, decide on a still row."""
 
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -188,7 +188,7 @@ class RecordService:
             diff=diff,
         )
 
-    async def update(
+    async def update(  # noqa: PLR0913  # each keyword is one part of the write
         self,
         present: Present,
         row: Mapping[str, Any],

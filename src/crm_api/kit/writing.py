@@ -195,36 +195,38 @@ def _locked_target(table: Table) -> CTE:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What tells one write statement from another; the values are its parameters."""
+
+    operation: str
+    parent: str
+    replaced: tuple[Table, ...]
+    added: tuple[Table, ...]
+    ensured: tuple[Table, ...]
+    numbers: int
+    claimed: bool
+
+
 @lru_cache(maxsize=512)
-def _write(
-    shape: Shape,
-    rights: Rights,
-    kind: GuardKind,
-    operation: str,
-    parent: str,
-    replaced: tuple[Table, ...],
-    added: tuple[Table, ...],
-    ensured: tuple[Table, ...],
-    numbers: int,
-    claimed: bool,
-) -> Statement:
+def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
     table = shape.table
     allowed = guard(kind)
-    if operation == "insert":
-        head = head_step(allowed, numbers=numbers)
+    if asked.operation == "insert":
+        head = head_step(allowed, numbers=asked.numbers)
         written = _insert_row(table, head)
-        puts = {t.name: _inserted(t, t.name, head) for t in replaced}
+        puts = {t.name: _inserted(t, t.name, head) for t in asked.replaced}
     else:
-        head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=numbers)
+        head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=asked.numbers)
         written = _update_row(table, head)
-        puts = {t.name: _replaced(t, parent, head) for t in replaced}
-    others = [_inserted(t, t.name, head) for t in added]
-    others += [_inserted(t, t.name, head, ignore=True) for t in ensured]
+        puts = {t.name: _replaced(t, asked.parent, head) for t in asked.replaced}
+    others = [_inserted(t, t.name, head) for t in asked.added]
+    others += [_inserted(t, t.name, head, ignore=True) for t in asked.ensured]
     names = readable(shape, rights)
     sources = Sources(written, puts)
     body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
     steps = [*puts.values(), *others, log_step(head)]
-    if claimed:
+    if asked.claimed:
         steps.append(
             record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid()))
         )
@@ -246,10 +248,7 @@ async def write_one(
         UniqueClash, LockTimedOut, ReferenceBroken: as PostgreSQL found them; nothing was written.
     """
     actor = scope.actor
-    statement = _write(
-        shape,
-        actor.rights,
-        actor.kind,
+    asked = _Asked(
         write.operation,
         parent,
         tuple(write.replaced),
@@ -258,6 +257,7 @@ async def write_one(
         write.numbers,
         claim is not None,
     )
+    statement = _write(shape, actor.rights, actor.kind, asked)
     values = guard_values(actor) | log_values(write.entries)
     values |= {"id": write.row_id, "expected_version": write.expected_version}
     for rows in (write.replaced, write.added, write.ensured):

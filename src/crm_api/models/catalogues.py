@@ -1,4 +1,4 @@
-"""Catalogues: the organization's own types, industries, tiers, regions, tags, sources, workflows."""
+"""Catalogues: the organization's own types, industries, tiers, regions, tags and the like."""
 
 from sqlalchemy.orm import Mapped, mapped_column
 

@@ -18,7 +18,7 @@ router = APIRouter(prefix="/v1/organization", tags=["organization"], route_class
 @router.get("", responses=answers(200, Organization, "The organization."))
 async def get_organization(
     scope: CurrentScope,
-    items: Annotated[Items, Depends(OneQuery(Organization, ()))],
+    items: Annotated[Items, Depends(OneQuery())],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the organization's settings."""

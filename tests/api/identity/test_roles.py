@@ -47,7 +47,7 @@ async def test_everyone_reads_the_roles(radio: Organization) -> None:
             "manager",
             "presenter",
         ]
-    manager = answer.json()["data"][2]
+    manager = (await radio.call("presenter", "GET", "/v1/roles")).json()["data"][2]
     assert manager["builtin"] is True
     assert "clients.finance:update" in manager["scopes"]
     assert "clients:delete" not in manager["scopes"]

@@ -130,9 +130,9 @@ async def test_secret_of_another_organization_opens_nothing(
     pair = await pair_of(api, radio)
     kind, org, row, secret = pair["refresh_token"].split("_")
     assert org == radio.organization_id.hex
-    moved = "_".join((kind, other.organization_id.hex, row, secret))
+    moved = f"{kind}_{other.organization_id.hex}_{row}_{secret}"
     assert (await refresh(api, moved)).status_code == 401
-    guessed = "_".join((kind, org, row, "0" * 64))
+    guessed = f"{kind}_{org}_{row}_{'0' * 64}"
     assert (await refresh(api, guessed)).status_code == 401
     assert (await refresh(api, pair["refresh_token"])).status_code == 200
 

@@ -93,9 +93,15 @@ async def test_change_is_in_the_log(radio: Organization, owner: Any) -> None:
 
 
 async def test_slug_is_taken_once(app: FastAPI, radio: Organization) -> None:
-    settings = {"name": "X", "presets": ("radio",), "time_zone": "UTC", "currency": "EUR"}
     with pytest.raises(Refusal, match="already_exists"):
-        await provision_organization(app.state.db, slug=radio.slug, **settings)
+        await provision_organization(
+            app.state.db,
+            slug=radio.slug,
+            name="X",
+            presets=("radio",),
+            time_zone="UTC",
+            currency="EUR",
+        )
     assert await find_organization(app.state.db, radio.slug) == radio.organization_id
     assert await find_organization(app.state.db, "no-such-place") is None
 
