@@ -8,7 +8,7 @@ import json
 import random
 import sys
 import time
-from typing import Any
+from typing import Any, cast
 
 import uvloop
 
@@ -41,8 +41,7 @@ class _Caller(asyncio.Protocol):
         self.closed = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's has another base
         self._next()
 
     def _next(self) -> None:

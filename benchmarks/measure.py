@@ -48,7 +48,7 @@ class Bench:
             "groups": groups,
         }
         found = self.generator.run(order)
-        if found["failed"]:
+        if found["failed"] or not found["rate"]:
             raise RuntimeError(
                 f"{server.kind}: {found['failed']}\n{found['sample']}\n{server.tail()}"
             )

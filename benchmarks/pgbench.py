@@ -20,7 +20,7 @@ _PARAMETER = re.compile(r"\$([0-9]+)")
 # Each client settles in one organization, in its first transaction, as a pooled connection does.
 _SETTLE = """\\if :ready = 0
 SELECT set_config('app.organization_id', id::text, false) AS org FROM organizations \
-ORDER BY slug OFFSET (:client_id % :spread) LIMIT 1 \\gset
+ORDER BY slug OFFSET :client_id::int % :spread::int LIMIT 1 \\gset
 SELECT id AS session, membership_id AS actor FROM sessions \
 WHERE organization_id = :org::uuid ORDER BY id LIMIT 1 \\gset
 \\set ready 1

@@ -149,8 +149,17 @@ class Bystander:
 
 
 async def make_bystander(app: FastAPI, api: httpx.AsyncClient, owner: str) -> Bystander:
-    """The bystander, made through the application; what that cannot hold is put in by the owner."""
-    made = await make_organization(app, api, CANARY, ("radio",))
+    """The bystander, made through the application, and from then on a caller of `api`."""
+    quiet = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=quiet, base_url="http://testserver") as setting_up:
+        made = await make_organization(app, setting_up, CANARY, ("radio",))
+        key, client_id = await _furnish(app, made, owner)
+    made.api = api
+    return Bystander(made, key, client_id)
+
+
+async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, str]:
+    """Records with canaries; what no request can put anywhere, the owner does."""
 
     async def ok(method: str, path: str, body: Any = None) -> Any:
         headers = {
@@ -186,7 +195,7 @@ async def make_bystander(app: FastAPI, api: httpx.AsyncClient, owner: str) -> By
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))
-    return Bystander(made, key["key"], clients[0]["id"])
+    return key["key"], clients[0]["id"]
 
 
 async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> None:

@@ -23,7 +23,7 @@ from tests.digest import Digests
 from tests.factories import Organization, make_organization
 from tests.watch import Watch
 
-SECRET = "tests-only-secret-of-more-than-32-bytes"  # noqa: S105  # signs the tests' own tokens
+SECRET = "tests-only-secret-of-more-than-32-bytes"  # signs the tests' own tokens
 
 
 def pytest_configure() -> None:
@@ -34,9 +34,9 @@ def pytest_configure() -> None:
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The last run to end stops the server; workers leave that to the one that started them."""
     is_worker = hasattr(session.config, "workerinput")
-    if not is_worker and "CRM_TEST_DATABASE_URL" not in os.environ and (HOME / "data").exists():
-        if not asyncio.run(others_are_testing()):
-            stop_server(HOME)
+    is_ours = "CRM_TEST_DATABASE_URL" not in os.environ and (HOME / "data").exists()
+    if is_ours and not is_worker and not asyncio.run(others_are_testing()):
+        stop_server(HOME)
 
 
 @pytest.fixture(scope="session")

@@ -192,6 +192,8 @@ class Watch:
         if sent.organization_id is not None and sent.organization_id == self.bystander_id:
             return
         for word in (CANARY, CANARY_PHONE):
+            if word in sent.text:
+                continue  # the caller knew it before
             for where, text in (("reply", answered.all), ("log", logged)):
                 if word in text.lower():
                     raise BrokenInvariant(

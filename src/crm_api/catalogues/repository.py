@@ -140,6 +140,7 @@ KNOWN_ENTRIES = Statement(
         CatalogueEntryRow.key,
         CatalogueEntryRow.data,
         OrganizationRow.version,
+        OrganizationRow.presets,
     )
     .where(
         CatalogueEntryRow.organization_id == ORG,

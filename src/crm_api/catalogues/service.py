@@ -56,10 +56,11 @@ async def known_entries(db: Database, organization: OrganizationContext) -> Cata
     found: dict[str, dict[str, Any]] = {name: {} for name in _REMEMBERED}
     for row in rows:
         found[row["catalogue"]][row["key"]] = json.loads(row["data"])
-    # The entries may be newer than the version that the caller knows; then its guard refuses the
-    # write, and the next request asks with the version that they were read at.
+    # All of one moment, which may be later than the version that the caller knows: then its guard
+    # refuses the write, and the next request asks with the version that they were read at.
     version = rows[0]["version"] if rows else organization.version
-    known = Catalogues(version=version, default_type=default_type(organization.presets), **found)
+    presets = rows[0]["presets"] if rows else organization.presets
+    known = Catalogues(version=version, default_type=default_type(presets), **found)
     _cache[organization.id] = known
     _cache.move_to_end(organization.id)
     if len(_cache) > MAX_ORGANIZATIONS:

@@ -12,12 +12,13 @@ from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.core.tokens import InvalidToken, SecretKind, parse_secret, same_digest
 from crm_api.identity import statements as sql
-from crm_api.identity.principals import member_actor
+from crm_api.identity.editing import confirm_actor
+from crm_api.identity.principals import inviter_rights, member_actor, role_scopes
 from crm_api.identity.schemas import AcceptInvitationBody, PasswordBody
+from crm_api.identity.scopes import exceeding
 from crm_api.identity.sessions import Pair, Sessions
 from crm_api.identity.throttle import Throttle
 from crm_api.kit.changes import append, lock_head, new_entry
-from crm_api.kit.guard import verify_actor
 from crm_api.kit.scope import Scope
 
 
@@ -95,7 +96,7 @@ class Accounts:
         actor, org = scope.actor, scope.actor.organization_id
         async with self._db.transaction(org):
             await lock_head(self._db, actor)
-            await verify_actor(self._db, actor)
+            await confirm_actor(self._db, actor)
             changed = await self._db.fetchrow(
                 org,
                 sql.CHANGE_PASSWORD,
@@ -148,6 +149,9 @@ class Accounts:
         holds = same_digest(stored, parsed.digest)
         if invitation is None or not holds:
             raise InvalidToken("invitation")
+        if exceeding(inviter_rights(invitation), role_scopes(invitation)):
+            # Who sent it has lost the right to give this role since: so has the invitation.
+            raise InvalidToken("inviter")
         known = await self._db.fetchrow(
             None, sql.PERSON_BY_EMAIL, {"email_key": invitation["email_key"]}
         )

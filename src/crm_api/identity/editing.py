@@ -6,15 +6,16 @@ The order is the one of every write: 404, 403 verb, 403 fields, 412, 409, 422; t
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from crm_api.core.access import Rights
-from crm_api.core.db import LockTimedOut, Row, Serialization, Statement, unavailable
+from crm_api.core.access import Actor, Rights
+from crm_api.core.db import Database, LockTimedOut, Row, Serialization, Statement, unavailable
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.repository import representation
+from crm_api.identity.repository import CREATOR_OF_KEY, ORGANIZATION_VERSION, representation
 from crm_api.kit.changes import Diff, append, lock_head, new_entry
 from crm_api.kit.deciding import (
     Sifted,
@@ -43,6 +44,13 @@ Items = Sequence[tuple[str, str]]
 
 async def settled(attempt: Callable[[], Awaitable[T]]) -> T:
     """Run a write again when PostgreSQL broke it off to let another one pass."""
+    try:
+        return await _rerun(attempt)
+    except LockTimedOut:
+        raise unavailable("Other writes of this organization take long.") from None
+
+
+async def _rerun(attempt: Callable[[], Awaitable[T]]) -> T:
     for _ in range(TRIES):
         try:
             return await attempt()
@@ -67,7 +75,21 @@ async def settled_once(
 
 
 async def _either(attempt: Callable[[], Awaitable[Reply]]) -> Reply | Stored:
-    return await settled(attempt)
+    return await _rerun(attempt)
+
+
+async def confirm_actor(db: Database, actor: Actor) -> None:
+    """Under the head's lock: may the actor still act? Settings of the organization do not matter.
+
+    They move with each edit of a catalogue, and two editors at once must not fail each other.
+
+    Raises:
+        StaleActor: another write took the right away.
+    """
+    org = actor.organization_id
+    row = await db.fetchrow(org, ORGANIZATION_VERSION, {"org": org})
+    stamps = replace(actor.stamps, organization_version=row["version"])
+    await verify_actor(db, replace(actor, stamps=stamps))
 
 
 class Editor:
@@ -133,6 +155,14 @@ class Editor:
     def missing(self) -> Refusal:
         return Refusal("not_found", f"There is no such {self.noun}.")
 
+    async def membership_id(self) -> UUID:
+        """The user behind the actor: itself, or for an API key who made it."""
+        if self.scope.actor.kind == "user":
+            return self.scope.actor.id
+        row = await self.only(CREATOR_OF_KEY, id=self.scope.actor.id)
+        found: UUID = row["membership_id"]
+        return found
+
     # --------------------------------------------------------------------------- inside a write
 
     async def whole(self, row_id: UUID) -> dict[str, Any]:
@@ -160,12 +190,8 @@ class Editor:
             yield
 
     async def confirm(self) -> None:
-        """After the decision and before the change: whoever decided may still do so.
-
-        Raises:
-            StaleActor: another write under this very lock took the right away.
-        """
-        await verify_actor(self.scope.db, self.scope.actor)
+        """After the decision and before the change: whoever decided may still do so."""
+        await confirm_actor(self.scope.db, self.scope.actor)
 
     async def log(self, row_id: UUID, version: int, action: str, diff: Diff) -> None:
         entry = new_entry(

@@ -63,7 +63,7 @@ class ApiKeys:
     async def _create(self, values: Mapping[str, Any], claim: Claim | None) -> Reply:
         key_id = new_id()
         secret = new_secret(SecretKind.API_KEY, self.edit.org, key_id)
-        creator = await self._creator()
+        creator = await self.edit.membership_id()
         expires_at = values.get("expires_at")
         await self.edit.row(
             sql.ADD_KEY,
@@ -85,14 +85,6 @@ class ApiKeys:
         await self.edit.store(claim, key_id, seen)
         body = with_members(seen, key=secret.text)
         return one(body, full=seen, status=201, location=f"/v1/api-keys/{key_id}")
-
-    async def _creator(self) -> UUID:
-        """The user behind the key; a key that makes a key passes its own user on."""
-        if self.scope.actor.kind == "user":
-            return self.scope.actor.id
-        row = await self.edit.only(sql.CREATOR_OF_KEY, id=self.scope.actor.id)
-        found: UUID = row["membership_id"]
-        return found
 
     async def revoke(self, key_id: UUID, if_match: str | None) -> None:
         """Refuse the key from its next request on, for ever."""

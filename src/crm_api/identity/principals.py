@@ -29,6 +29,14 @@ def role_scopes(role: Mapping[str, Any]) -> frozenset[str]:
     return frozenset(role["role_scopes"])
 
 
+def inviter_rights(invitation: Mapping[str, Any]) -> Rights:
+    """The live rights of who sent an invitation: a row with the same keys after `inviter_`."""
+    own = {
+        key: invitation[f"inviter_{key}"] for key in ("role_name", "role_is_builtin", "role_scopes")
+    }
+    return shared_rights(role_scopes(own))
+
+
 def organization_of(row: Mapping[str, Any]) -> OrganizationContext:
     return OrganizationContext(
         id=row["organization_id"],

@@ -237,6 +237,8 @@ def me(kind: GuardKind) -> Statement:
     )
 
 
+ORGANIZATION_VERSION = Statement(select(OrganizationRow.version).where(OrganizationRow.id == ORG))
+
 # --------------------------------------------------------------------------------------- roles
 
 _roles = view(

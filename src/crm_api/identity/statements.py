@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import aliased
 
 from crm_api.core.db import Statement
 from crm_api.kit.guard import ORG
@@ -257,6 +258,8 @@ ADD_SECURITY_EVENT = Statement(
 
 # --------------------------------------------------------------------------------- invitations
 
+_InviterRole = aliased(RoleRow, name="inviter_role")
+# One that was sent by somebody who is disabled since is no longer open.
 OPEN_INVITATION = Statement(
     select(
         InvitationRow.id,
@@ -266,6 +269,11 @@ OPEN_INVITATION = Statement(
         InvitationRow.role_id,
         InvitationRow.secret_digest,
         RoleRow.name.label("role_name"),
+        RoleRow.is_builtin.label("role_is_builtin"),
+        RoleRow.scopes.label("role_scopes"),
+        _InviterRole.name.label("inviter_role_name"),
+        _InviterRole.is_builtin.label("inviter_role_is_builtin"),
+        _InviterRole.scopes.label("inviter_role_scopes"),
         OrganizationRow.slug,
         OrganizationRow.name.label("organization_name"),
     ).where(
@@ -275,6 +283,11 @@ OPEN_INVITATION = Statement(
         InvitationRow.expires_at > func.now(),
         RoleRow.organization_id == ORG,
         RoleRow.id == InvitationRow.role_id,
+        MembershipRow.organization_id == ORG,
+        MembershipRow.id == InvitationRow.invited_by,
+        MembershipRow.is_active,
+        _InviterRole.organization_id == ORG,
+        _InviterRole.id == MembershipRow.role_id,
         OrganizationRow.id == ORG,
     )
 )

@@ -104,7 +104,7 @@ class Users:
             name=values["name"],
             role_id=role["id"],
             digest=secret.digest,
-            invited_by=self.scope.actor.id,
+            invited_by=await self.edit.membership_id(),
             lives_days=INVITATION_DAYS,
         )
         diff = {

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.faults import faults_of
 from crm_api.core.jsonbody import Incoming
-from crm_api.kit.fields import Field, Resource, Write, mask_of
+from crm_api.kit.fields import Field, Resource, Write, mask_of, seen_value
 from crm_api.kit.projection import etag_of
 from crm_api.kit.scope import Scope
 
@@ -66,9 +66,9 @@ def sift(
             continue
         elif name not in writable:
             handled.add(name)
+            present = seen_value(cls, scope.actor.rights, name, (current or {}).get(name, _MISSING))
             if name in mask.read and (
-                same((current or {}).get(name, _MISSING), value)
-                or same((free_defaults or {}).get(name, _MISSING), value)
+                same(present, value) or same((free_defaults or {}).get(name, _MISSING), value)
             ):
                 continue
             _refuse_field(found, declared, when)

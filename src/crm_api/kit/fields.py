@@ -5,7 +5,7 @@ Masks, create and patch bodies, filters, sorts, projections, history redaction, 
 without a rule does not import, and a group that no role is granted is invisible.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Annotated, Any, ClassVar
@@ -256,5 +256,10 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     return found
 
 
-def group_fields(cls: type[Resource], groups: Sequence[str]) -> list[str]:
-    return [f.name for f in cls.fields.values() if f.rule.group in groups]
+def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:
+    """A readable field's value without the parts that take a group of their own."""
+    parts: Mapping[str, str] = getattr(cls, "guarded_parts", {}).get(name, {})
+    hidden = {p for p, group in parts.items() if not rights.can(cls.resource, "read", group)}
+    if not hidden or not isinstance(value, dict):
+        return value
+    return {part: inner for part, inner in value.items() if part not in hidden}

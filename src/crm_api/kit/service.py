@@ -14,7 +14,7 @@ from crm_api.core.db import Serialization
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.changes import Diff, Entry, lock_head, new_entry
 from crm_api.kit.deciding import require_current
-from crm_api.kit.fields import Resource, mask_of
+from crm_api.kit.fields import Resource, mask_of, seen_value
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Stored
 from crm_api.kit.query import Filter, ListReader
@@ -128,9 +128,6 @@ class RecordService:
             needs = f"{self.resource.resource}.*:read"
             detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
-
-    def may_read(self, group: str) -> bool:
-        return self.actor.rights.can(self.resource.resource, "read", group)
 
     def require_group(self, group: str, action: str) -> None:
         if not self.actor.rights.can(self.resource.resource, action, group):
@@ -248,11 +245,11 @@ class RecordService:
     def replayed(self, stored: Stored) -> Reply:
         """The stored reply, masked by the rights of today."""
         reads = mask_of(self.resource, self.actor.rights).read
-        kept = {name: stored.reply[name] for name in reads if name in stored.reply}
-        for name, parts in getattr(self.resource, "guarded_parts", {}).items():
-            hidden = {p for p, g in parts.items() if not self.may_read(g)}
-            if name in kept:
-                kept[name] = {k: v for k, v in kept[name].items() if k not in hidden}
+        kept = {
+            name: seen_value(self.resource, self.actor.rights, name, stored.reply[name])
+            for name in reads
+            if name in stored.reply
+        }
         body = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
         place = f"{self.path}/{stored.resource_id}"
         return one(body, status=stored.status, location=place, replayed=True)

@@ -125,6 +125,16 @@ async def test_key_is_taken_once_also_at_once(radio: Organization) -> None:
     assert sorted(a.status_code for a in answers) == [201] + [409] * 7
 
 
+async def test_editors_at_once_do_not_fail_each_other(radio: Organization) -> None:
+    added = [add(radio, "industries", key=f"at_once_{n}") for n in range(10)]
+    path = "/v1/catalogues/types/partner"
+    changed = [
+        radio.call("admin", "PATCH", path, json={"contact_interval_days": n}) for n in range(1, 6)
+    ]
+    answers = await asyncio.gather(*added, *changed)
+    assert {answer.status_code for answer in answers} == {200, 201}
+
+
 async def test_change_acts_on_the_next_request(radio: Organization) -> None:
     path = "/v1/catalogues/types/partner"
     body = {"label": "Ally", "contact_interval_days": None}

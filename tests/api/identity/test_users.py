@@ -206,6 +206,24 @@ async def test_disabling_an_invited_person_withdraws_the_invitation(
     assert (await accept(api, made["invitation_token"], password=NEW_PASSWORD)).status_code == 401
 
 
+@pytest.mark.parametrize("change", ["disable", "demote"])
+async def test_invitation_falls_with_who_sent_it(
+    api: httpx.AsyncClient, radio: Organization, change: str
+) -> None:
+    sender = await joined(api, radio, role="admin", email=f"sender@{radio.slug}.example.com")
+    token = await token_of(api, f"sender@{radio.slug}.example.com")
+    headers = {"Authorization": f"Bearer {token}"}
+    body = {"email": f"friend@{radio.slug}.example.com", "name": "Friend", "role": "admin"}
+    invited = (await api.post("/v1/users", json=body, headers=headers)).json()
+    path = f"/v1/users/{sender['id']}"
+    if change == "disable":
+        await radio.call("admin", "POST", f"{path}/disable")
+    else:
+        await radio.call("admin", "PATCH", path, json={"role": "presenter"})
+    answer = await accept(api, invited["invitation_token"], password=NEW_PASSWORD)
+    assert answer.status_code == 401
+
+
 async def test_expired_invitation_is_refused(
     api: httpx.AsyncClient, radio: Organization, owner: Any
 ) -> None:
