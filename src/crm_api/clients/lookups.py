@@ -19,10 +19,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm_api.clients.repository import CLIENTS, CONTACTS, EMAILS, ENTRIES, LINKS, MEMBERSHIPS, REFS
+from crm_api.clients.repository import CLIENTS, EMAILS, ENTRIES, LINKS, REFS
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
+from crm_api.kit.reading import IDS
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
 
@@ -43,43 +44,13 @@ def has_contact_reach() -> ColumnElement[Any]:
     return select(or_(*parts)).scalar_subquery()
 
 
-_ids = bindparam("ids", type_=ARRAY(Uuid()))
 VISIBLE_CLIENTS = Statement(
     select(CLIENTS.c.id).where(
         CLIENTS.c.organization_id == ORG,
-        CLIENTS.c.id == func.any(_ids),
+        CLIENTS.c.id == func.any(IDS),
         CLIENTS.c.lifecycle == func.any(bindparam("lifecycles", type_=ARRAY(Text()))),
     )
 )
-LIVE_CONTACTS = Statement(
-    select(
-        CONTACTS.c.id,
-        or_(
-            *(
-                exists(
-                    select(literal(1)).where(
-                        rows.c.organization_id == ORG, rows.c.contact_id == CONTACTS.c.id
-                    )
-                )
-                for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
-            )
-        ).label("reachable"),
-    ).where(
-        CONTACTS.c.organization_id == ORG,
-        CONTACTS.c.id == func.any(_ids),
-        CONTACTS.c.lifecycle == "live",
-    )
-)
-ACTIVE_USERS = Statement(
-    select(MEMBERSHIPS.c.id).where(
-        MEMBERSHIPS.c.organization_id == ORG,
-        MEMBERSHIPS.c.id == func.any(_ids),
-        MEMBERSHIPS.c.is_active,
-    )
-)
-
-# ---------------------------------------------------------- who stands in the way
-
 _blocker = (
     CLIENTS.c.id,
     CLIENTS.c.number,

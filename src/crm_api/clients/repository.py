@@ -20,7 +20,7 @@ from sqlalchemy import (
 
 from crm_api.clients.parts import BillingDetails, NotificationSettings, Preferences, ServiceDetails
 from crm_api.clients.schemas import Client
-from crm_api.contacts.repository import CONTACT_SHAPE
+from crm_api.contacts.repository import CONTACT_SHAPE, EMAIL_COLUMNS, PHONE_COLUMNS
 from crm_api.core.access import Rights
 from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG
@@ -61,20 +61,6 @@ CONTACTS = table_of(ContactRow)
 MEMBERSHIPS = table_of(MembershipRow)
 USERS = table_of(UserRow)
 
-EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
-PHONE_COLUMNS = (
-    "id",
-    "e164",
-    "national",
-    "international",
-    "country",
-    "type",
-    "label",
-    "extension",
-    "is_primary",
-    "reachability",
-    "verified_at",
-)
 SITE_COLUMNS = (
     "id",
     "kind",

@@ -1,17 +1,17 @@
 """Rules of content that need more than the sent values: the catalogues, or a look at other rows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues
 from crm_api.clients.conflicts import visible_lifecycles
 from crm_api.clients.drafting import Draft
-from crm_api.clients.lookups import ACTIVE_USERS, LIVE_CONTACTS, VISIBLE_CLIENTS
+from crm_api.clients.lookups import VISIBLE_CLIENTS
 from crm_api.clients.people import NewPeople
-from crm_api.core.db import Statement
+from crm_api.contacts.repository import ACTIVE_USERS, LIVE_CONTACTS
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.deciding import Sifted
+from crm_api.kit.reading import found_by_id
 from crm_api.kit.scope import Scope
 
 OPTION_RIGHTS = {"allow_duplicate": "duplicate_override", "on_inactive": "restore"}
@@ -63,18 +63,18 @@ async def check_references(
 ) -> None:
     """A reference points to a record that the caller may open; one look-up for each kind sent."""
     owner, referrer = sent.get("owner_id"), sent.get("referred_by_id")
-    if owner is not None and not await _all_there(scope, ACTIVE_USERS, [owner]):
+    if owner is not None and not await found_by_id(scope, ACTIVE_USERS, [owner]):
         draft.fault("unknown_user", "There is no active user with this id.", "/owner_id")
     if referrer is not None:
-        visible = {"lifecycles": visible_lifecycles(scope)}
+        visible = visible_lifecycles(scope)
         if referrer == draft.client_id:
             draft.fault(
                 "unknown_client", "A client cannot have recommended itself.", "/referred_by_id"
             )
-        elif not await _all_there(scope, VISIBLE_CLIENTS, [referrer], visible):
+        elif not await found_by_id(scope, VISIBLE_CLIENTS, [referrer], lifecycles=visible):
             draft.fault("unknown_client", "There is no client with this id.", "/referred_by_id")
     if people is not None and people.linked_ids:
-        there = await _there(scope, LIVE_CONTACTS, people.linked_ids)
+        there = await found_by_id(scope, LIVE_CONTACTS, people.linked_ids)
         people.linked_reach = any(row["reachable"] for row in there.values())
         for n, entry in enumerate(people.entries_in):
             if entry.contact_id is not None and entry.contact_id not in there:
@@ -83,17 +83,3 @@ async def check_references(
                     "There is no contact with this id.",
                     f"/contacts/{n}/contact_id",
                 )
-
-
-async def _all_there(
-    scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None
-) -> bool:
-    return len(await _there(scope, statement, ids, more)) == len(set(ids))
-
-
-async def _there(
-    scope: Scope, statement: Statement, ids: Sequence[UUID], more: Mapping[str, Any] | None = None
-) -> dict[UUID, Any]:
-    values = {"org": scope.actor.organization_id, "ids": list(set(ids))} | dict(more or {})
-    rows = await scope.db.fetch(scope.actor.organization_id, statement, values)
-    return {row["id"]: row for row in rows}

@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, func, literal, select
+from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.contacts.schemas import Contact
@@ -12,7 +12,7 @@ from crm_api.core.db import Statement
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
-from crm_api.kit.reading import Listing, child_filter, compare
+from crm_api.kit.reading import IDS, Listing, child_filter, compare
 from crm_api.kit.scope import Scope
 from crm_api.models import (
     ClientContactRow,
@@ -106,18 +106,29 @@ BINDS = {
 """Filter → how its value stands in its column."""
 
 
-_ids = bindparam("ids", type_=ARRAY(Uuid()))
 LIVE_CONTACTS = Statement(
-    select(CONTACTS.c.id).where(
+    select(
+        CONTACTS.c.id,
+        or_(
+            *(
+                exists(
+                    select(literal(1)).where(
+                        rows.c.organization_id == ORG, rows.c.contact_id == CONTACTS.c.id
+                    )
+                )
+                for rows in (EMAILS, PHONES)
+            )
+        ).label("reachable"),
+    ).where(
         CONTACTS.c.organization_id == ORG,
-        CONTACTS.c.id == func.any(_ids),
+        CONTACTS.c.id == func.any(IDS),
         CONTACTS.c.lifecycle == "live",
     )
 )
 ACTIVE_USERS = Statement(
     select(MEMBERSHIPS.c.id).where(
         MEMBERSHIPS.c.organization_id == ORG,
-        MEMBERSHIPS.c.id == func.any(_ids),
+        MEMBERSHIPS.c.id == func.any(IDS),
         MEMBERSHIPS.c.is_active,
     )
 )

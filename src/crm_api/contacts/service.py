@@ -1,6 +1,6 @@
 """Contacts: what may be done with a person, in which order it is refused, and what follows."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -21,7 +21,7 @@ from crm_api.contacts.repository import (
 )
 from crm_api.contacts.schemas import Contact
 from crm_api.core.access import StaleActor
-from crm_api.core.db import Statement, UniqueClash
+from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
@@ -36,6 +36,7 @@ from crm_api.kit.deciding import (
 from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import wire_value
+from crm_api.kit.reading import found_by_id
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import RecordService
 from crm_api.kit.writing import Write, write_one
@@ -182,21 +183,16 @@ class ContactService(RecordService):
 
     async def _check_references(self, draft: Draft, sifted: Sifted) -> None:
         owner, superior = sifted.values.get("owner_id"), sifted.values.get("reports_to_id")
-        if owner is not None and not await self._there(ACTIVE_USERS, [owner]):
+        if owner is not None and not await found_by_id(self.scope, ACTIVE_USERS, [owner]):
             sifted.fault("unknown_user", "There is no active user with this id.", "/owner_id")
         if superior is None:
             return
-        if superior != draft.id and not await self._there(LIVE_CONTACTS, [superior]):
+        if superior != draft.id and not await found_by_id(self.scope, LIVE_CONTACTS, [superior]):
             sifted.fault("unknown_contact", "There is no contact with this id.", "/reports_to_id")
         elif superior == draft.id or await leads_to(self.scope, superior, draft.id):
             sifted.fault(
                 "cycle", "This would make the person report to themselves.", "/reports_to_id"
             )
-
-    async def _there(self, statement: Statement, ids: Sequence[UUID]) -> bool:
-        values = {"org": self.actor.organization_id, "ids": list(ids)}
-        rows = await self.scope.db.fetch(self.actor.organization_id, statement, values)
-        return len(rows) == len(ids)
 
     async def _clashed(self, clash: UniqueClash, draft: Draft) -> Exception:
         if clash.constraint != "uq_contact_emails_key":

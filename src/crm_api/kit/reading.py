@@ -1,6 +1,6 @@
 """Reads as one statement each: the guard, the mask, the rows; compiled once for each shape."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -39,6 +39,18 @@ Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
 """(main rows, operator, (number of the value parameter, several values)) → the condition."""
 
 LIFECYCLES = bindparam("lifecycles", type_=ARRAY(Text()))
+
+
+IDS = bindparam("ids", type_=ARRAY(Uuid()))
+
+
+async def found_by_id(
+    scope: Scope, statement: Statement, ids: Collection[UUID], **values: Any
+) -> dict[UUID, Any]:
+    """Which of these records there are: `statement` takes `org`, `ids` and the further values."""
+    bound = {"org": scope.actor.organization_id, "ids": list(set(ids)), **values}
+    rows = await scope.db.fetch(scope.actor.organization_id, statement, bound)
+    return {row["id"]: row for row in rows}
 
 
 @dataclass(frozen=True, eq=False)

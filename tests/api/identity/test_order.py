@@ -17,9 +17,9 @@ FAULTY = [
 
 @pytest.mark.parametrize(("method", "path"), FAULTY)
 async def test_caller_without_credential_is_told_only_that(
-    api: httpx.AsyncClient, method: str, path: str
+    caller: httpx.AsyncClient, method: str, path: str
 ) -> None:
-    assert (await api.request(method, path)).status_code == 401
+    assert (await caller.request(method, path)).status_code == 401
 
 
 @pytest.mark.parametrize(("method", "path"), FAULTY)

@@ -124,13 +124,13 @@ async def test_nobody_makes_himself_more_than_he_is(radio: Organization) -> None
 
 
 async def test_disabled_administrator_is_not_enabled_by_less_than_one(
-    radio: Organization, api: httpx.AsyncClient
+    radio: Organization, caller: httpx.AsyncClient
 ) -> None:
     await give(radio, "manager", HIRER)
     body = {"email": "second@example.com", "name": "Second", "role": "admin"}
     invited = (await radio.call("admin", "POST", "/v1/users", json=body)).json()
     sent = {"token": invited["invitation_token"], "password": "eleven patient otters build a raft"}
-    await api.post("/v1/auth/accept-invitation", json=sent)
+    await caller.post("/v1/auth/accept-invitation", json=sent)
     path = f"/v1/users/{invited['id']}"
     await radio.call("admin", "POST", f"{path}/disable")
     assert (await radio.call("manager", "POST", f"{path}/enable")).status_code == 403
@@ -173,7 +173,7 @@ async def test_builtin_roles_stay(radio: Organization) -> None:
 
 
 async def test_role_in_use_stays_and_unused_goes(
-    radio: Organization, api: httpx.AsyncClient
+    radio: Organization, caller: httpx.AsyncClient
 ) -> None:
     made = await give(radio, "presenter", READER)
     path = f"/v1/roles/{made['id']}"
@@ -250,52 +250,52 @@ async def test_key_is_shown_once(radio: Organization, owner: Any) -> None:
     assert made["key"][-64:] not in dump
 
 
-async def test_key_acts_within_its_scopes(radio: Organization, api: httpx.AsyncClient) -> None:
+async def test_key_acts_within_its_scopes(radio: Organization, caller: httpx.AsyncClient) -> None:
     key = await make_key(radio)
-    me = await api.get("/v1/me", headers=bearer(key))
+    me = await caller.get("/v1/me", headers=bearer(key))
     assert me.json()["kind"] == "api_key"
     assert me.json()["email"] is None
-    permissions = (await api.get("/v1/me/permissions", headers=bearer(key))).json()
+    permissions = (await caller.get("/v1/me/permissions", headers=bearer(key))).json()
     assert permissions["scopes"] == sorted(KEY["scopes"])
-    assert (await api.get("/v1/users", headers=bearer(key))).status_code == 403
+    assert (await caller.get("/v1/users", headers=bearer(key))).status_code == 403
 
 
-async def test_key_follows_its_creator(radio: Organization, api: httpx.AsyncClient) -> None:
+async def test_key_follows_its_creator(radio: Organization, caller: httpx.AsyncClient) -> None:
     await give(radio, "manager", HIRER)
     scopes = ["users.directory:read", "clients.name:read"]
     key = await make_key(radio, "manager", scopes=scopes)
-    assert (await api.get("/v1/users", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/users", headers=bearer(key))).status_code == 200
     path = f"/v1/users/{radio.user_ids['manager']}"
     role = {"name": "Less", "scopes": ["clients.name:read"]}
     await create(radio, role)
     await radio.call("admin", "PATCH", path, json={"role": "Less"})
-    assert (await api.get("/v1/users", headers=bearer(key))).status_code == 403
+    assert (await caller.get("/v1/users", headers=bearer(key))).status_code == 403
     await radio.call("admin", "POST", f"{path}/disable")
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 401
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 401
     await radio.call("admin", "POST", f"{path}/enable")
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 200
 
 
 async def test_revoked_key_is_refused_on_the_next_request(
-    radio: Organization, api: httpx.AsyncClient
+    radio: Organization, caller: httpx.AsyncClient
 ) -> None:
     key = await make_key(radio)
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 200
     path = f"/v1/api-keys/{key['id']}"
     assert (await radio.call("admin", "DELETE", path)).status_code == 204
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 401
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 401
     assert (await radio.call("admin", "GET", path)).status_code == 404
     assert (await radio.call("admin", "DELETE", path)).status_code == 404
 
 
 async def test_expired_key_is_refused(
-    radio: Organization, api: httpx.AsyncClient, owner: Any
+    radio: Organization, caller: httpx.AsyncClient, owner: Any
 ) -> None:
     key = await make_key(radio, expires_at="2100-01-01T00:00:00Z")
     assert key["expires_at"] == "2100-01-01T00:00:00.000000Z"
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 200
     await owner.execute("UPDATE api_keys SET expires_at = now() WHERE id = $1::uuid", key["id"])
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 401
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 401
 
 
 async def test_expiry_lies_in_the_future(radio: Organization) -> None:
@@ -305,24 +305,24 @@ async def test_expiry_lies_in_the_future(radio: Organization) -> None:
 
 
 async def test_key_with_another_secret_is_refused(
-    radio: Organization, api: httpx.AsyncClient
+    radio: Organization, caller: httpx.AsyncClient
 ) -> None:
     key = await make_key(radio)
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 200
     forged = {"key": key["key"][:-64] + "0" * 64}
-    assert (await api.get("/v1/me", headers=bearer(forged))).status_code == 401
-    assert (await api.get("/v1/me", headers=bearer(key))).status_code == 200
+    assert (await caller.get("/v1/me", headers=bearer(forged))).status_code == 401
+    assert (await caller.get("/v1/me", headers=bearer(key))).status_code == 200
 
 
 async def test_key_made_by_a_key_belongs_to_its_user(
-    radio: Organization, api: httpx.AsyncClient
+    radio: Organization, caller: httpx.AsyncClient
 ) -> None:
     scopes = ["api_keys:manage", "api_keys.keys:*", "clients.name:read"]
     parent = await make_key(radio, scopes=scopes)
-    child = await api.post("/v1/api-keys", json=KEY, headers=bearer(parent))
+    child = await caller.post("/v1/api-keys", json=KEY, headers=bearer(parent))
     assert child.status_code == 403, "finance is beyond the parent"
     body = KEY | {"scopes": ["clients.name:read"]}
-    child = await api.post("/v1/api-keys", json=body, headers=bearer(parent))
+    child = await caller.post("/v1/api-keys", json=body, headers=bearer(parent))
     assert child.json()["created_by"] == str(radio.user_ids["admin"])
 
 
@@ -338,15 +338,15 @@ async def test_keys_are_hidden_from_others(radio: Organization, role: str) -> No
 
 
 async def test_last_use_is_noted_once_a_minute(
-    radio: Organization, api: httpx.AsyncClient, owner: Any
+    radio: Organization, caller: httpx.AsyncClient, owner: Any
 ) -> None:
     key = await make_key(radio)
     query = "SELECT last_used_at FROM api_keys WHERE id = $1::uuid"
     for _ in range(3):
-        await api.get("/v1/me", headers=bearer(key))
+        await caller.get("/v1/me", headers=bearer(key))
     first = await until_noted(owner, query, key["id"])
     for _ in range(3):
-        await api.get("/v1/me", headers=bearer(key))
+        await caller.get("/v1/me", headers=bearer(key))
     assert await owner.fetchval(query, key["id"]) == first
 
 

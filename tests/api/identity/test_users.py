@@ -21,19 +21,19 @@ async def invite(radio: Organization, by: str = "admin", **more: Any) -> httpx.R
     return await radio.call(by, "POST", "/v1/users", json=body, headers=headers)
 
 
-async def accept(api: httpx.AsyncClient, token: str, **more: Any) -> httpx.Response:
-    return await api.post("/v1/auth/accept-invitation", json={"token": token} | more)
+async def accept(caller: httpx.AsyncClient, token: str, **more: Any) -> httpx.Response:
+    return await caller.post("/v1/auth/accept-invitation", json={"token": token} | more)
 
 
-async def joined(api: httpx.AsyncClient, radio: Organization, **more: Any) -> dict[str, Any]:
+async def joined(caller: httpx.AsyncClient, radio: Organization, **more: Any) -> dict[str, Any]:
     made: dict[str, Any] = (await invite(radio, **more)).json()
-    answer = await accept(api, made["invitation_token"], password=NEW_PASSWORD)
+    answer = await accept(caller, made["invitation_token"], password=NEW_PASSWORD)
     assert answer.status_code == 200, answer.text
     return made
 
 
-async def token_of(api: httpx.AsyncClient, email: str, password: str = NEW_PASSWORD) -> str:
-    answer = await api.post("/v1/auth/login", json={"email": email, "password": password})
+async def token_of(caller: httpx.AsyncClient, email: str, password: str = NEW_PASSWORD) -> str:
+    answer = await caller.post("/v1/auth/login", json={"email": email, "password": password})
     assert answer.status_code == 200, answer.text
     found: str = answer.json()["access_token"]
     return found
@@ -113,59 +113,59 @@ async def test_only_administrators_change_users(radio: Organization, role: str) 
 
 
 async def test_invited_person_joins_with_a_password(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     answer = await invite(radio)
     assert answer.status_code == 201
     made = answer.json()
     assert answer.headers["location"] == f"/v1/users/{made['id']}"
     assert (made["active"], made["state"]) == (False, "invited")
-    accepted = await accept(api, made["invitation_token"], password=NEW_PASSWORD)
+    accepted = await accept(caller, made["invitation_token"], password=NEW_PASSWORD)
     assert accepted.status_code == 200
     assert accepted.json() == {
         "organization": radio.slug,
         "user_id": made["id"],
         "email": f"Grace@{radio.slug}.example.com",
     }
-    token = await token_of(api, f"grace@{radio.slug}.example.com")
-    me = (await api.get("/v1/me", headers={"Authorization": f"Bearer {token}"})).json()
+    token = await token_of(caller, f"grace@{radio.slug}.example.com")
+    me = (await caller.get("/v1/me", headers={"Authorization": f"Bearer {token}"})).json()
     assert (me["id"], me["role"], me["name"]) == (made["id"], "front_desk", "Grace Nakato")
     one = await radio.call("manager", "GET", f"/v1/users/{made['id']}")
     assert one.json()["active"] is True
 
 
-async def test_invitation_is_good_once(api: httpx.AsyncClient, radio: Organization) -> None:
+async def test_invitation_is_good_once(caller: httpx.AsyncClient, radio: Organization) -> None:
     made = (await invite(radio)).json()
-    tries = (accept(api, made["invitation_token"], password=NEW_PASSWORD) for _ in range(8))
+    tries = (accept(caller, made["invitation_token"], password=NEW_PASSWORD) for _ in range(8))
     answers = await asyncio.gather(*tries)
     assert sorted(a.status_code for a in answers) == [200] + [401] * 7
 
 
 async def test_new_person_needs_a_good_password(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     token = (await invite(radio)).json()["invitation_token"]
-    missing = await accept(api, token)
+    missing = await accept(caller, token)
     assert missing.status_code == 422
     assert missing.json()["errors"][0]["pointer"] == "/password"
-    weak = await accept(api, token, password="password password")
+    weak = await accept(caller, token, password="password password")
     assert weak.json()["errors"][0]["code"].startswith("password_")
-    assert (await accept(api, token, password=NEW_PASSWORD)).status_code == 200
+    assert (await accept(caller, token, password=NEW_PASSWORD)).status_code == 200
 
 
 async def test_known_person_keeps_name_and_password(
-    app: FastAPI, api: httpx.AsyncClient, radio: Organization, other: Organization
+    app: FastAPI, caller: httpx.AsyncClient, radio: Organization, other: Organization
 ) -> None:
     email = other.emails["presenter"]
     made = (await invite(radio, email=email, name="What We Call Him")).json()
     assert made["name"] == "What We Call Him"
     assert "Presenter" not in str(made), "the other organization's name for the person"
-    accepted = await accept(api, made["invitation_token"], password=NEW_PASSWORD, name="Changed")
+    accepted = await accept(caller, made["invitation_token"], password=NEW_PASSWORD, name="Changed")
     assert accepted.status_code == 200
     login = {"email": email, "password": PASSWORD, "organization": radio.slug}
-    assert (await api.post("/v1/auth/login", json=login)).status_code == 200
+    assert (await caller.post("/v1/auth/login", json=login)).status_code == 200
     login["password"] = NEW_PASSWORD
-    assert (await api.post("/v1/auth/login", json=login)).status_code == 401
+    assert (await caller.post("/v1/auth/login", json=login)).status_code == 401
     one = await other.call("admin", "GET", f"/v1/users/{other.user_ids['presenter']}")
     assert one.json()["name"] == "Presenter"
 
@@ -186,53 +186,61 @@ async def test_member_is_not_invited_again(radio: Organization) -> None:
 
 
 async def test_second_invitation_withdraws_the_first(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     first = (await invite(radio)).json()
     second = (await invite(radio, email=f"grace@{radio.slug}.example.com")).json()
-    assert (await accept(api, first["invitation_token"], password=NEW_PASSWORD)).status_code == 401
-    assert (await accept(api, second["invitation_token"], password=NEW_PASSWORD)).status_code == 200
+    assert (
+        await accept(caller, first["invitation_token"], password=NEW_PASSWORD)
+    ).status_code == 401
+    assert (
+        await accept(caller, second["invitation_token"], password=NEW_PASSWORD)
+    ).status_code == 200
     assert (await radio.call("admin", "GET", f"/v1/users/{first['id']}")).status_code == 404
 
 
 async def test_disabling_an_invited_person_withdraws_the_invitation(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     made = (await invite(radio)).json()
     enabled = await radio.call("admin", "POST", f"/v1/users/{made['id']}/enable")
     assert enabled.status_code == 409
     answer = await radio.call("admin", "POST", f"/v1/users/{made['id']}/disable")
     assert answer.json()["state"] == "disabled"
-    assert (await accept(api, made["invitation_token"], password=NEW_PASSWORD)).status_code == 401
+    assert (
+        await accept(caller, made["invitation_token"], password=NEW_PASSWORD)
+    ).status_code == 401
 
 
 @pytest.mark.parametrize("change", ["disable", "demote"])
 async def test_invitation_falls_with_who_sent_it(
-    api: httpx.AsyncClient, radio: Organization, change: str
+    caller: httpx.AsyncClient, radio: Organization, change: str
 ) -> None:
-    sender = await joined(api, radio, role="admin", email=f"sender@{radio.slug}.example.com")
-    token = await token_of(api, f"sender@{radio.slug}.example.com")
+    sender = await joined(caller, radio, role="admin", email=f"sender@{radio.slug}.example.com")
+    token = await token_of(caller, f"sender@{radio.slug}.example.com")
     headers = {"Authorization": f"Bearer {token}"}
     body = {"email": f"friend@{radio.slug}.example.com", "name": "Friend", "role": "admin"}
-    invited = (await api.post("/v1/users", json=body, headers=headers)).json()
+    invited = (await caller.post("/v1/users", json=body, headers=headers)).json()
     path = f"/v1/users/{sender['id']}"
     if change == "disable":
         await radio.call("admin", "POST", f"{path}/disable")
     else:
         await radio.call("admin", "PATCH", path, json={"role": "presenter"})
-    answer = await accept(api, invited["invitation_token"], password=NEW_PASSWORD)
+    answer = await accept(caller, invited["invitation_token"], password=NEW_PASSWORD)
     assert answer.status_code == 401
 
 
 async def test_expired_invitation_is_refused(
-    api: httpx.AsyncClient, radio: Organization, owner: Any
+    caller: httpx.AsyncClient, radio: Organization, owner: Any
 ) -> None:
     made = (await invite(radio)).json()
     await owner.execute(
         "UPDATE invitations SET expires_at = now() WHERE organization_id = $1",
         radio.organization_id,
     )
-    assert (await accept(api, made["invitation_token"], password=NEW_PASSWORD)).status_code == 401
+    assert (
+        await accept(caller, made["invitation_token"], password=NEW_PASSWORD)
+    ).status_code == 401
 
 
 @pytest.mark.parametrize(
@@ -279,7 +287,7 @@ async def test_repeated_key_repeats_no_invitation_token(radio: Organization, own
 
 
 async def test_new_role_acts_on_the_next_request(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     before = await radio.call("presenter", "GET", "/v1/me")
     assert before.json()["role"] == "presenter"
@@ -291,7 +299,7 @@ async def test_new_role_acts_on_the_next_request(
 
 
 async def test_disabled_user_is_refused_on_the_next_request(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
     user = radio.user_ids["manager"]
     assert (await radio.call("manager", "GET", "/v1/me")).status_code == 200
@@ -301,7 +309,7 @@ async def test_disabled_user_is_refused_on_the_next_request(
     enabled = await radio.call("admin", "POST", f"/v1/users/{user}/enable")
     assert enabled.json()["active"] is True
     assert (await radio.call("manager", "GET", "/v1/me")).status_code == 401, "sessions stay ended"
-    assert await token_of(api, radio.emails["manager"], PASSWORD)
+    assert await token_of(caller, radio.emails["manager"], PASSWORD)
 
 
 async def test_disabling_twice_changes_nothing(radio: Organization, owner: Any) -> None:
@@ -329,9 +337,9 @@ async def test_last_administrator_stays(radio: Organization) -> None:
 
 
 async def test_disabled_administrator_does_not_count(
-    api: httpx.AsyncClient, radio: Organization
+    caller: httpx.AsyncClient, radio: Organization
 ) -> None:
-    second = await joined(api, radio, role="admin")
+    second = await joined(caller, radio, role="admin")
     await radio.call("admin", "POST", f"/v1/users/{second['id']}/disable")
     user = radio.user_ids["admin"]
     answer = await radio.call("admin", "POST", f"/v1/users/{user}/disable")
@@ -340,7 +348,7 @@ async def test_disabled_administrator_does_not_count(
 
 @pytest.mark.parametrize("how", ["demote", "disable"])
 async def test_two_administrators_at_once_leave_one(
-    app: FastAPI, api: httpx.AsyncClient, radio: Organization, how: str
+    app: FastAPI, caller: httpx.AsyncClient, radio: Organization, how: str
 ) -> None:
     """Each removes the other; whichever comes second finds that it would be the last."""
     for n in range(5):
@@ -355,16 +363,16 @@ async def test_two_administrators_at_once_leave_one(
             password=PASSWORD,
         )
         pairs = {radio.user_ids["admin"]: radio.tokens["admin"]}
-        pairs[second] = await token_of(api, email, PASSWORD)
+        pairs[second] = await token_of(caller, email, PASSWORD)
         for token in pairs.values():
-            await api.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
+            await caller.get("/v1/me", headers={"Authorization": f"Bearer {token}"})
 
         async def remove(victim: Any, token: str) -> httpx.Response:
             headers = {"Authorization": f"Bearer {token}"}
             if how == "disable":
-                return await api.post(f"/v1/users/{victim}/disable", headers=headers)
+                return await caller.post(f"/v1/users/{victim}/disable", headers=headers)
             body = {"role": "manager"}
-            return await api.patch(f"/v1/users/{victim}", headers=headers, json=body)
+            return await caller.patch(f"/v1/users/{victim}", headers=headers, json=body)
 
         one, two = pairs
         answers = await asyncio.gather(remove(one, pairs[two]), remove(two, pairs[one]))
@@ -408,10 +416,10 @@ async def test_echo_of_what_stands_is_accepted(radio: Organization, owner: Any) 
 
 
 async def test_name_of_a_person_of_two_organizations_is_not_ours_to_change(
-    api: httpx.AsyncClient, radio: Organization, other: Organization
+    caller: httpx.AsyncClient, radio: Organization, other: Organization
 ) -> None:
     made = (await invite(radio, email=other.emails["presenter"])).json()
-    await accept(api, made["invitation_token"])
+    await accept(caller, made["invitation_token"])
     answer = await radio.call("admin", "PATCH", f"/v1/users/{made['id']}", json={"name": "Ours"})
     assert answer.status_code == 409
     one = await other.call("admin", "GET", f"/v1/users/{other.user_ids['presenter']}")
@@ -419,9 +427,9 @@ async def test_name_of_a_person_of_two_organizations_is_not_ours_to_change(
 
 
 async def test_changes_are_in_the_log(
-    api: httpx.AsyncClient, radio: Organization, owner: Any
+    caller: httpx.AsyncClient, radio: Organization, owner: Any
 ) -> None:
-    made = await joined(api, radio)
+    made = await joined(caller, radio)
     await radio.call("admin", "PATCH", f"/v1/users/{made['id']}", json={"role": "manager"})
     await radio.call("admin", "POST", f"/v1/users/{made['id']}/disable")
     rows = await owner.fetch(

@@ -1,0 +1,92 @@
+"""Reads `tests/golden/matrix.txt`, where all expectations of the matrix come from."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+ROLES = ("admin", "manager", "front_desk", "presenter")
+MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
+RESOURCES = ("clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One field, or one filter that is no field (`=` in the rights: they are its group's)."""
+
+    resource: str
+    name: str
+    group: str
+    rights: Mapping[str, str]
+    filters: bool
+    sorts: bool
+    is_field: bool
+
+    def may(self, role: str, action: str) -> bool:
+        """Whether a role may `read`, `create` or `update` the field."""
+        return action[0] in self.rights[role]
+
+    def ever(self, action: str) -> bool:
+        """Whether any role may: what nobody may write is read-only."""
+        return any(self.may(role, action) for role in ROLES)
+
+
+def _lines() -> Iterator[tuple[str, list[str]]]:
+    section = ""
+    for line in MATRIX.read_text(encoding="utf-8").splitlines():
+        words = line.partition("#")[0].split()
+        if not words:
+            continue
+        if words[0].startswith("["):
+            section = words[0].strip("[]")
+        else:
+            yield section, words
+
+
+@cache
+def fields(resource: str) -> Mapping[str, Row]:
+    """Name → row, in the order of the file, filters that are no fields included."""
+    found: dict[str, Row] = {}
+    read: dict[str, dict[str, str]] = {}
+    for section, words in _lines():
+        if section != resource:
+            continue
+        name, group, *cells, offered = words
+        assert len(cells) == len(ROLES), f"{resource}.{name}: a cell for each role"
+        assert name not in found, f"{resource}.{name} stands twice"
+        is_field = "=" not in cells
+        rights = dict(zip(ROLES, cells, strict=True)) if is_field else read[group]
+        read.setdefault(group, {role: "r" if "r" in c else "-" for role, c in rights.items()})
+        found[name] = Row(resource, name, group, rights, "f" in offered, "s" in offered, is_field)
+    assert found, f"no rows of {resource}"
+    return found
+
+
+def real_fields(resource: str) -> dict[str, Row]:
+    return {name: row for name, row in fields(resource).items() if row.is_field}
+
+
+@cache
+def table(section: str) -> Mapping[str, Mapping[str, str]]:
+    """A section whose rows are a name and one cell for each role, group columns left out."""
+    found = {
+        words[0]: dict(zip(ROLES, words[-len(ROLES) :], strict=True))
+        for name, words in _lines()
+        if name == section
+    }
+    assert found, f"no section {section}"
+    return found
+
+
+@cache
+def public() -> frozenset[str]:
+    """The operations that need no credential."""
+    return frozenset(words[0] for section, words in _lines() if section == "public")
+
+
+def allowed(operation: str, role: str) -> bool:
+    return table("operations")[operation][role] == "+"
+
+
+def groups(resource: str) -> list[str]:
+    return list(dict.fromkeys(row.group for row in fields(resource).values()))

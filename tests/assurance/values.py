@@ -1,0 +1,213 @@
+"""One table of valid values: two for each field that anybody may write, so that a change is one."""
+
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class Known:
+    """The ids that values refer to."""
+
+    client_id: str
+    contact_id: str
+    user_id: str
+    other_user_id: str
+    role: str = "presenter"
+
+
+Maker = Callable[[Known], Any]
+
+
+def _mark() -> str:
+    return secrets.token_hex(5)
+
+
+def _address() -> str:
+    return f"{_mark()}@example.com"
+
+
+def _text(_: Known) -> str:
+    return f"Text {_mark()}"
+
+
+def _phone(_: Known) -> list[Any]:
+    return [f"+25677{secrets.randbelow(9_000_000) + 1_000_000}"]
+
+
+def _constant(value: Any) -> Maker:
+    return lambda _: value
+
+
+@dataclass(frozen=True, slots=True)
+class Values:
+    """What a create and what a later patch sends; `beside` is what that value needs around it."""
+
+    first: Maker
+    second: Maker
+    beside: Mapping[str, Any] = field(default_factory=dict)
+
+
+def two(first: Any, second: Any, **beside: Any) -> Values:
+    return Values(_constant(first), _constant(second), beside)
+
+
+def fresh(make: Maker, **beside: Any) -> Values:
+    return Values(make, make, beside)
+
+
+CLIENT: Mapping[str, Values] = {
+    "kind": two("individual", "organization"),
+    "name": fresh(lambda _: f"Name {_mark()}"),
+    "registered_on": two("2026-01-31", "2026-02-01"),
+    "external_refs": fresh(lambda _: [{"source": "billing", "id": _mark(), "version": 1}]),
+    "type": two("partner", "community_organization", status="active", status_reason="Joined us"),
+    "status": two("on_hold", "inactive", status_reason="Asked for a break"),
+    "status_reason": fresh(_text),
+    "industry": two("hospitality", "media"),
+    "stage": two("growing", "mature"),
+    "stage_reason": fresh(_text),
+    "business_size": two("small", "large"),
+    "service_tier": two("assured_one", "assured_two"),
+    "region": two("assured_one", "assured_two"),
+    "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
+    "potential": two("low", "high"),
+    "last_reviewed_on": two("2026-03-01", "2026-04-01"),
+    "products_services": fresh(_text),
+    "website": fresh(lambda _: f"https://{_mark()}.example.com/"),
+    "social_profiles": fresh(
+        lambda _: [{"network": "facebook", "url": f"https://example.com/{_mark()}"}]
+    ),
+    "source": two("referral", "website"),
+    "source_detail": fresh(_text),
+    "referred_by_id": Values(lambda k: k.client_id, lambda _: None),
+    "target_audience": fresh(_text),
+    "operating_hours": two(
+        [{"days": ["mon"], "opens": "08:30", "closes": "17:00"}],
+        [{"days": ["tue", "wed"], "opens": "09:00", "closes": "12:00"}],
+    ),
+    "time_zone": two("Africa/Nairobi", "Europe/Paris"),
+    "languages": two(["en"], ["lg", "sw"]),
+    "emails": fresh(lambda _: [_address()]),
+    "phones": fresh(_phone),
+    "sites": fresh(lambda _: [{"country_code": "UG", "city": f"City {_mark()}"}]),
+    "contacts": fresh(lambda _: [{"contact": {"name": f"Person {_mark()}"}}]),
+    "preferences": fresh(lambda _: {"contact_times": f"Mornings {_mark()}"}),
+    "notification_settings": two({"billing": ["email"]}, {"billing": ["sms"]}),
+    "service": fresh(lambda _: {"sla": f"Gold {_mark()}"}),
+    "registration_country": two("UG", "KE"),
+    "registration_number": fresh(lambda _: f"R{_mark()}"),
+    "tax_numbers": fresh(lambda _: [{"country": "DE", "type": "other", "value": _mark()}]),
+    "tags": two(["assured_one"], ["assured_two"]),
+    "remarks": fresh(_text),
+    "attributes": fresh(lambda _: {"shoe_size": _mark()}),
+    "billing_details": fresh(lambda _: {"legal_name": f"Legal {_mark()}"}),
+    "credit_limit": two(
+        {"amount": "1000", "currency": "UGX"}, {"amount": "99.95", "currency": "EUR"}
+    ),
+    "payment_terms_days": two(30, 60),
+}
+CONTACT: Mapping[str, Values] = {
+    "name": fresh(lambda _: f"Name {_mark()}"),
+    "honorific": two("Dr", "Ms"),
+    "languages": two(["en"], ["lg", "sw"]),
+    "emails": fresh(lambda _: [_address()]),
+    "phones": fresh(_phone),
+    "do_not_contact": two(True, False),
+    "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
+    "reports_to_id": Values(lambda k: k.contact_id, lambda _: None),
+}
+USER: Mapping[str, Values] = {
+    "name": fresh(lambda _: f"Name {_mark()}"),
+    "role": two("presenter", "manager"),
+    "email": fresh(lambda _: _address()),
+}
+ROLE: Mapping[str, Values] = {
+    "name": fresh(lambda _: f"Role {_mark()}"),
+    "scopes": two(["clients.name:read"], ["clients.card:read", "clients.name:read"]),
+}
+API_KEY: Mapping[str, Values] = {
+    "name": fresh(lambda _: f"Key {_mark()}"),
+    "scopes": two(["clients.name:read"], ["clients.name:read"]),
+    "expires_at": two("2099-01-01T00:00:00.000000Z", None),
+}
+ORGANIZATION: Mapping[str, Values] = {
+    "name": fresh(lambda _: f"Name {_mark()}"),
+    "presets": two(["radio", "jobs"], ["radio"]),
+    "time_zone": two("Africa/Nairobi", "Africa/Kampala"),
+    "default_country": two("KE", "UG"),
+    "currency": two("KES", "UGX"),
+}
+ENTRY: Mapping[str, Values] = {
+    "key": fresh(lambda _: f"key_{_mark()}"),
+    "label": fresh(_text),
+    "position": two(7, 9),
+    "engagement_level": two("high", "low"),
+    "contact_interval_days": two(30, 60),
+    "emergency_contact_required": two(True, False),
+    "stages": two(["first", "second"], ["first"]),
+}
+VALUES: Mapping[str, Mapping[str, Values]] = {
+    "clients": CLIENT,
+    "contacts": CONTACT,
+    "users": USER,
+    "roles": ROLE,
+    "api_keys": API_KEY,
+    "organization": ORGANIZATION,
+    "catalogues": ENTRY,
+}
+
+UNWRITABLE: Mapping[str, Any] = {
+    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "number": "C-999999",
+    "lifecycle": "archived",
+    "profile_state": "complete",
+    "last_activity_at": "2026-01-01T00:00:00.000000Z",
+    "engagement_level": "low",
+    "merged_into": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "created_at": "2026-01-01T00:00:00.000000Z",
+    "updated_at": "2026-01-01T00:00:00.000000Z",
+    "type_status": {"effective": "partner"},
+    "review_due_on": "2026-01-01",
+    "primary_contact": None,
+    "links": ["x"],
+    "active": False,
+    "state": "disabled",
+    "last_signed_in_at": "2026-01-01T00:00:00.000000Z",
+    "builtin": True,
+    "created_by": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "last_used_at": "2026-01-01T00:00:00.000000Z",
+    "slug": "another",
+    "catalogue": "tags",
+    "default_status": "on_hold",
+    "statuses": ["active"],
+    "derived_only": True,
+    "presets": ["jobs"],
+}
+"""A value of the right type for each field that the system sets."""
+
+
+def shown(name: str, sent: Any) -> Any:
+    """What the answer holds of a sent value, as far as the value itself says."""
+    match name:
+        case "emails":
+            return {"address": sent[0]}
+        case "phones":
+            return {"e164": sent[0]}
+        case "sites":
+            return sent[0]
+        case "contacts":
+            return {"roles": ["primary"]}
+        case "preferences" | "notification_settings" | "service" | "billing_details":
+            return sent
+    return sent
+
+
+def answers_to(name: str, sent: Any, answered: Any) -> bool:
+    """Whether the answer holds what was sent."""
+    wanted = shown(name, sent)
+    found = answered[0] if name in ("emails", "phones", "sites", "contacts") else answered
+    if isinstance(wanted, dict) and name != "credit_limit" and name != "attributes":
+        return isinstance(found, dict) and wanted.items() <= found.items()
+    return bool(found == wanted)
