@@ -10,6 +10,7 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from pydantic import SecretStr
 
 from crm_api.core.config import Settings
 from crm_api.core.embedded import stop_server
@@ -42,7 +43,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 @pytest.fixture(scope="session")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     home: Path = tmp_path_factory.mktemp("home")
-    return Settings(data_dir=home, secret_key=SECRET, pool_size=8, list_pool_size=4)
+    return Settings(data_dir=home, secret_key=SecretStr(SECRET), pool_size=8, list_pool_size=4)
 
 
 @pytest.fixture(scope="session")

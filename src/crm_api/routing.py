@@ -88,7 +88,7 @@ def _parameter(
 
 
 _TEXT = {"type": "string", "minLength": 1, "maxLength": 500}
-_EXPLAIN = _parameter(
+EXPLAIN = _parameter(
     "explain",
     "On a refusal, say which rule refused what.",
     {"type": "string", "enum": ["permission"]},
@@ -127,7 +127,7 @@ class OneQuery:
                 "id,name",
             ),
             *_expand(expansions),
-            _EXPLAIN,
+            EXPLAIN,
         ]
 
     async def __call__(self, request: Request) -> Items:
@@ -151,7 +151,7 @@ def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
 class HistoryQuery:
     """The query of a history: paging alone."""
 
-    query_parameters = (_limit(), _CURSOR, _EXPLAIN)
+    query_parameters = (_limit(), _CURSOR, EXPLAIN)
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)
@@ -186,7 +186,7 @@ class ListQuery:
                 {"type": "string", "enum": ["capped", "exact"]},
                 "capped",
             ),
-            _EXPLAIN,
+            EXPLAIN,
             *self._filters(),
         ]
 

@@ -69,8 +69,8 @@ CLIENT: Mapping[str, Values] = {
     "stage": two("growing", "mature"),
     "stage_reason": fresh(_text),
     "business_size": two("small", "large"),
-    "service_tier": two("assured_one", "assured_two"),
-    "region": two("assured_one", "assured_two"),
+    "service_tier": two("standard", "premium"),
+    "region": two("north", "east"),
     "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
     "potential": two("low", "high"),
     "last_reviewed_on": two("2026-03-01", "2026-04-01"),
@@ -208,6 +208,6 @@ def answers_to(name: str, sent: Any, answered: Any) -> bool:
     """Whether the answer holds what was sent."""
     wanted = shown(name, sent)
     found = answered[0] if name in ("emails", "phones", "sites", "contacts") else answered
-    if isinstance(wanted, dict) and name != "credit_limit" and name != "attributes":
+    if isinstance(wanted, dict) and name not in {"credit_limit", "attributes"}:
         return isinstance(found, dict) and wanted.items() <= found.items()
     return bool(found == wanted)

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from crm_api.catalogues.editing import CatalogueService
 from crm_api.catalogues.schemas import CatalogueEntry, EntryPage
-from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, Patch
 from crm_api.routing import (
     IdempotencyKey,
@@ -24,7 +24,7 @@ from crm_api.routing import (
 )
 
 router = APIRouter(prefix="/v1/catalogues", tags=["catalogues"], route_class=GuardedRoute)
-Declared = Depends(declared_query)
+Declared = Depends(strict_query)
 Idempotent = Depends(IdempotencyKey)
 
 CATALOGUE = "types, industries, tiers, regions, tags, sources, or workflows."

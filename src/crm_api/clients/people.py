@@ -15,7 +15,7 @@ from crm_api.contacts.repository import EMAILS as CONTACT_EMAILS
 from crm_api.contacts.repository import PHONES as CONTACT_PHONES
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault, Refusal
-from crm_api.core.ids import new_id
+from crm_api.core.ids import new_id_text
 from crm_api.kit.changes import Diff, Entry, new_entry
 from crm_api.kit.deciding import Sifted
 from crm_api.kit.scope import Scope
@@ -138,7 +138,7 @@ def link_row(
     entry: LinkEntry, client_id: UUID, contact_id: UUID | None, position: int
 ) -> dict[str, Any]:
     return {
-        "id": str(new_id()),
+        "id": new_id_text(),
         "client_id": str(client_id),
         "contact_id": str(contact_id),
         "position": position,

@@ -11,9 +11,9 @@ from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, O
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
-from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.routing import (
     DryRun,
@@ -36,7 +36,7 @@ from crm_api.routing import (
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey)
-Declared = Depends(declared_query)
+Declared = Depends(strict_query)
 DerivedField = Annotated[
     str,
     Path(description="The derived field.", max_length=64, pattern="^[a-z_]+$", examples=["type"]),
@@ -60,7 +60,7 @@ async def list_clients(
 @router.post(
     "",
     status_code=201,
-    dependencies=[Idempotent],
+    dependencies=[Idempotent, Declared],
     responses=answers(201, Client, "The new client."),
     openapi_extra=needs("clients.*:create"),
 )
@@ -109,6 +109,7 @@ async def get_client(
 
 @router.patch(
     "/{client_id}",
+    dependencies=[Declared],
     responses=answers(200, Client, "The client after the change."),
     openapi_extra=needs("clients.*:update"),
 )

@@ -9,7 +9,7 @@ from crm_api.contacts.reach import Settled
 from crm_api.core.errors import Fault
 from crm_api.core.formats.addresses import check_address
 from crm_api.core.formats.names import name_key
-from crm_api.core.ids import new_id
+from crm_api.core.ids import new_id_text
 
 LINES = ("country_area", "city", "postal_code", "street_address")
 STORED = ("kind", "label", "country_code", *LINES, "notes", "service_area")
@@ -34,8 +34,7 @@ def settle_sites(
                     pointer=f"{place}/address_quality",
                 )
             )
-        found.items.append({"id": match or str(new_id()), **item, "is_primary": entry.is_primary})
-        found.keys.append(_key(item))
+        found.items.append({"id": match or new_id_text(), **item, "is_primary": entry.is_primary})
     _one_primary(found, pointer)
     return found
 
@@ -70,6 +69,8 @@ def _match(
                 Fault("repeated_item", "The same entry stands twice in this list.", pointer=place)
             )
         return wanted
+    if not current:
+        return None
     key = _key(item)
     return next((i["id"] for i in current if _key(i) == key and i["id"] not in taken), None)
 

@@ -11,7 +11,7 @@ from crm_api.core.errors import Fault
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.phones import parse_phone
 from crm_api.core.formats.text import Line
-from crm_api.core.ids import new_id
+from crm_api.core.ids import new_id_text
 
 MAX_POINTS = 20
 Label = Literal["work", "mobile", "home", "office", "billing", "other"]
@@ -230,7 +230,7 @@ def _settle(
         return
     same = match is not None and key_of(match) == key
     item = {
-        "id": match["id"] if match else str(new_id()),
+        "id": match["id"] if match else new_id_text(),
         **core,
         "label": given["label"] if "label" in given else (match or {}).get("label"),
         "is_primary": given.get("is_primary"),

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crm_api.contacts.schemas import Contact
 from crm_api.contacts.service import ContactService
-from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.routing import (
     DryRun,
@@ -30,7 +30,7 @@ from crm_api.routing import (
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
 Idempotent = Depends(IdempotencyKey)
-Declared = Depends(declared_query)
+Declared = Depends(strict_query)
 
 
 @router.get(

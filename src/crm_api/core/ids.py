@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+import uuid_utils
 from uuid_utils.compat import uuid7
 
 NIL = UUID(int=0)
@@ -9,6 +10,11 @@ NIL = UUID(int=0)
 
 def new_id() -> UUID:
     return uuid7()
+
+
+def new_id_text() -> str:
+    """A new id where it is only ever written: without the detour over Python's own class."""
+    return str(uuid_utils.uuid7())
 
 
 def id_or_nil(text: object) -> UUID:

@@ -1,16 +1,20 @@
 """The way from a request's credential to its scope, and the second look when it went stale."""
 
+import asyncio
+import random
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from crm_api.core.access import RequestContext, StaleActor
+from crm_api.core.deps import declared_query
 from crm_api.core.errors import Refusal
 from crm_api.identity.resolver import Resolver
 from crm_api.kit.scope import Scope
+from crm_api.routing import EXPLAIN
 
 
 async def get_scope(request: Request) -> Scope:
@@ -43,7 +47,19 @@ get_scope.security_scopes = ()  # type: ignore[attr-defined]  # an attribute for
 
 CurrentScope = Annotated[Scope, Depends(get_scope)]
 
+
+async def strict_query(scope: CurrentScope, request: Request) -> None:  # noqa: ARG001  # asked for its order
+    """Refuse undeclared query parameters, but not before the caller is known: 401 comes first."""
+    await declared_query(request)
+
+
+strict_query.query_parameters = (EXPLAIN,)  # type: ignore[attr-defined]  # for the document, as above
+
 Handler = Callable[[Request], Awaitable[Response]]
+
+PAUSES: Final = (0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
+"""Seconds at most before each new try. One follows a change of role; a row of them only a burst of
+edits of roles or catalogues, each of which makes stale what was resolved just before."""
 
 
 class GuardedRoute(APIRoute):
@@ -57,11 +73,14 @@ class GuardedRoute(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
-            try:
-                return await _decided(handle, request)
-            except StaleActor:
-                await _resolve_anew(request)
-                return await _decided(handle, request)
+            for pause in PAUSES:
+                try:
+                    return await _decided(handle, request)
+                except StaleActor:
+                    await asyncio.sleep(pause * random.random())  # noqa: S311  # spreads, hides nothing
+                    await _resolve_anew(request)
+            detail = "Roles, catalogues or settings change all the time; retry."
+            raise Refusal("conflict", detail, headers={"Retry-After": "1"})
 
         return guarded
 

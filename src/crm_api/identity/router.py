@@ -4,11 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.auth_router import guarded as auth_guarded
 from crm_api.identity.auth_router import router as auth
-from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.identity.keys import ApiKeys
 from crm_api.identity.me import read_me, read_permissions
 from crm_api.identity.roles import Roles
@@ -37,7 +37,7 @@ from crm_api.routing import (
     claim,
 )
 
-Declared = Depends(declared_query)
+Declared = Depends(strict_query)
 Idempotent = Depends(IdempotencyKey)
 
 me = APIRouter(prefix="/v1/me", tags=["me"], route_class=GuardedRoute)

@@ -1,7 +1,7 @@
 """Many new records in one statement: rows as arrays, one block of the log, one lock of the head.
 
 For imports and first data. Reading JSON back costs PostgreSQL more than the rows themselves, so
-each column travels as one array; a column that is null throughout does not travel at all.
+each column travels as one array; one that holds the same value throughout travels as that.
 """
 
 import json
@@ -25,7 +25,6 @@ from sqlalchemy import (
     bindparam,
     cast,
     func,
-    insert,
     literal_column,
     select,
     true,
@@ -70,39 +69,51 @@ async def insert_many(db: Database, actor: Actor, bulk: Bulk) -> None:
     Raises:
         UniqueClash, LockTimedOut, ReferenceBroken: as PostgreSQL found them; nothing was written.
     """
-    log = [_log_row(entry) for entry in bulk.entries]
-    sets = {bulk.table: bulk.rows, **bulk.others}
-    shapes = tuple((table, _present(table, rows)) for table, rows in sets.items() if rows)
-    ensured = tuple((table, _present(table, rows)) for table, rows in bulk.ensured.items() if rows)
     values: dict[str, Any] = {
         "org": actor.organization_id,
         "count": len(bulk.rows),
-        "entry_count": len(log),
+        "entry_count": len(bulk.entries),
         "block_digest": block_digest([entry.digest for entry in bulk.entries]),
     }
-    for table, names in shapes:
-        values |= _arrays(table, names, sets[table])
-    for table, names in ensured:
-        values |= _arrays(table, names, bulk.ensured[table])
-    values |= _arrays(_CHANGES, _LOGGED, log)
+    sets = {bulk.table: bulk.rows, **bulk.others}
+    parts = tuple(_part(t, rows, values) for t, rows in sets.items() if rows)
+    ensured = tuple(_part(t, rows, values) for t, rows in bulk.ensured.items() if rows)
+    log = _part(_CHANGES, [_log_row(entry) for entry in bulk.entries], values)
     async with db.savepoint():
-        await db.fetchrow(actor.organization_id, _statement(shapes, ensured), values)
+        await db.fetchrow(actor.organization_id, _statement(parts, ensured, log), values)
 
 
 # ------------------------------------------------------------------------- values
 
 
-def _present(table: Table, rows: Rows) -> tuple[str, ...]:
-    """The columns that some row sets, in the table's order; the others stay null."""
-    given = {name for row in rows for name, value in row.items() if value is not None}
-    return tuple(c.name for c in table.columns if c.name in given and c.name not in STAMPED)
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The rows of one table: which columns are arrays, and which hold one value throughout."""
+
+    table: Table
+    varying: tuple[str, ...]
+    constant: tuple[str, ...]
 
 
-def _arrays(table: Table, names: Sequence[str], rows: Rows) -> dict[str, list[Any]]:
-    return {
-        _parameter(table, name): _array(table.c[name].type, [row.get(name) for row in rows])
-        for name in names
-    }
+def _part(table: Table, rows: Rows, values: dict[str, Any]) -> _Part:
+    """Sort the columns, and put their parameters into `values`. Nulls are not sent."""
+    varying, constant = [], []
+    given = STAMPED | (_FROM_HEAD if table is _CHANGES else {"organization_id"})
+    for column in table.columns:
+        name = column.name
+        if name in given:
+            continue
+        found = [row.get(name) for row in rows]
+        first = found[0]
+        # The driver looks at each element of an array; most columns of a list are the same.
+        if not column.primary_key and found.count(first) == len(found):
+            if first is not None:
+                constant.append(name)
+                values[_parameter(table, name)] = _array(column.type, [first])[0]
+        else:
+            varying.append(name)
+            values[_parameter(table, name)] = _array(column.type, found)
+    return _Part(table, tuple(varying), tuple(constant))
 
 
 def _parameter(table: Table, name: str) -> str:
@@ -171,70 +182,75 @@ def _log_row(entry: Entry) -> dict[str, Any]:
     }
 
 
-_LOGGED: Final = tuple(c.name for c in _CHANGES.columns if c.name not in _FROM_HEAD)
-
-
 # --------------------------------------------------------------------- statements
-
-_Shapes = tuple[tuple[Table, tuple[str, ...]], ...]
 
 
 @lru_cache(maxsize=256)
-def _statement(shapes: _Shapes, ensured: _Shapes) -> Statement:
+def _statement(parts: tuple[_Part, ...], ensured: tuple[_Part, ...], log: _Part) -> Statement:
     """One statement for each set of columns; the first table is the one that takes numbers."""
-    count = bindparam("count", type_=BigInteger())
-    head = head_step(numbers=count)
-    steps = [_insert(table, names, head) for table, names in shapes]
-    steps += [_insert(table, names, head, ignore=True) for table, names in ensured]
-    return Statement(select(head.c.first).add_cte(*steps, _log(head)))
+    head = head_step(numbers=_COUNT)
+    steps = [_insert(part, head) for part in parts]
+    steps += [_insert(part, head, ignore=True) for part in ensured]
+    return Statement(select(head.c.first).add_cte(*steps, _log(log, head)))
 
 
-def _insert(table: Table, names: tuple[str, ...], head: CTE, *, ignore: bool = False) -> CTE:
-    rows = _unnested(table, names)
-    values = {name: _column(table, name, rows) for name in names}
+_COUNT: Final = bindparam("count", type_=BigInteger())
+
+
+def _insert(part: _Part, head: CTE, *, ignore: bool = False) -> CTE:
+    table, rows = part.table, _unnested(part)
+    values = _values(part, rows)
     values |= {name: head.c.at for name in sorted(_OF_A_NEW_ROW) if name in table.c}
     if _NUMBERED in table.c:
         # The head counted them all: the first of n gets its number minus n, plus one.
-        count = bindparam("count", type_=BigInteger())
-        values[_NUMBERED] = head.c.number - count + rows.c[_ORDINAL]
+        values[_NUMBERED] = head.c.number - _COUNT + rows.c[_ORDINAL]
     source = select(ORG, *values.values()).select_from(rows.join(head, true()))
-    columns = ["organization_id", *values]
+    put = pg_insert(table).from_select(["organization_id", *values], source)
     if ignore:
-        put = pg_insert(table).from_select(columns, source).on_conflict_do_nothing()
-    else:
-        put = insert(table).from_select(columns, source)  # type: ignore[assignment]  # the plain one
+        put = put.on_conflict_do_nothing()
     return put.returning(literal_column("1")).cte(f"{table.name}_put")
 
 
-def _log(head: CTE) -> CTE:
-    rows = _unnested(_CHANGES, _LOGGED)
-    values: dict[str, Any] = {name: _column(_CHANGES, name, rows) for name in _LOGGED}
-    values |= {
+def _log(part: _Part, head: CTE) -> CTE:
+    rows = _unnested(part)
+    values = _values(part, rows) | {
         "position": head.c.first + rows.c[_ORDINAL] - 1,
         "at": head.c.at,
         "block_start": head.c.first,
         "block_hash": head.c.hash,
     }
     source = select(ORG, *values.values()).select_from(rows.join(head, true()))
-    put = insert(_CHANGES).from_select(["organization_id", *values], source)
+    put = pg_insert(_CHANGES).from_select(["organization_id", *values], source)
     return put.returning(literal_column("1")).cte("log")
 
 
-def _unnested(table: Table, names: tuple[str, ...]) -> Any:
+def _unnested(part: _Part) -> Any:
     """The arrays side by side as rows, with the place of each."""
     arrays = [
-        bindparam(_parameter(table, name), type_=ARRAY(_element(table.c[name].type)))
-        for name in names
+        bindparam(_parameter(part.table, name), type_=ARRAY(_element(part.table.c[name].type)))
+        for name in part.varying
     ]
     return (
         func.unnest(*arrays)
-        .table_valued(*names, with_ordinality=_ORDINAL, name=f"{table.name}_in")
+        .table_valued(*part.varying, with_ordinality=_ORDINAL, name=f"{part.table.name}_in")
         .render_derived()
     )
 
 
+def _values(part: _Part, rows: Any) -> dict[str, ColumnElement[Any]]:
+    values: dict[str, ColumnElement[Any]] = {}
+    for name in (*part.varying, *part.constant):
+        kind = part.table.c[name].type
+        if name in part.varying:
+            value = rows.c[name]
+        else:
+            value = bindparam(_parameter(part.table, name), type_=_element(kind))
+        values[name] = cast(value, kind) if isinstance(kind, ARRAY | Date | DateTime) else value
+    return values
+
+
 def _element(kind: Any) -> Any:
-    """How one value of a column travels inside an array."""
+    """How one value of a column travels."""
     if isinstance(kind, ARRAY | Date | DateTime):
         return Text()
     if isinstance(kind, Integer):
@@ -243,9 +259,3 @@ def _element(kind: Any) -> Any:
         if isinstance(kind, same):
             return same()
     return Text()
-
-
-def _column(table: Table, name: str, rows: Any) -> ColumnElement[Any]:
-    kind = table.c[name].type
-    source: ColumnElement[Any] = rows.c[name]
-    return cast(source, kind) if isinstance(kind, ARRAY | Date | DateTime) else source

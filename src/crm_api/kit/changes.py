@@ -53,6 +53,7 @@ SALT_BYTES = 16
 _encode = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), ensure_ascii=False, default=str
 ).encode
+_quoted = json.encoder.encode_basestring
 
 
 def canonical(value: Any) -> bytes:
@@ -106,6 +107,13 @@ def field_digest(salt: bytes, change: Sequence[Any]) -> bytes:
     return hashlib.sha256(salt + canonical(list(change))).digest()
 
 
+def _change_text(name: str, before: Any, after: Any) -> str:
+    """`_encode([name, before, after])`; what a new record mostly consists of costs a fifth."""
+    if before is None and isinstance(after, str):
+        return f"[{_quoted(name)},null,{_quoted(after)}]"
+    return _encode([name, before, after])
+
+
 def new_entry(
     actor: Actor,
     context: RequestContext,
@@ -118,7 +126,7 @@ def new_entry(
 ) -> Entry:
     """One entry for one resource; `diff` holds the derived values too."""
     # The canonical text of what jsonb will give back is this same text.
-    changes = [_encode([name, before, after]) for name, (before, after) in diff.items()]
+    changes = [_change_text(name, before, after) for name, (before, after) in diff.items()]
     salts = secrets.token_bytes(SALT_BYTES * len(changes))
     digests = b"".join(
         hashlib.sha256(salts[i * SALT_BYTES : (i + 1) * SALT_BYTES] + change.encode()).digest()

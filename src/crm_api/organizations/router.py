@@ -4,9 +4,9 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Response
 
-from crm_api.core.deps import JsonBody, declared_query
+from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.deps import CurrentScope, GuardedRoute
+from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Patch
 from crm_api.organizations.schemas import Organization
 from crm_api.organizations.service import OrganizationService
@@ -27,7 +27,7 @@ async def get_organization(
 
 @router.patch(
     "",
-    dependencies=[Depends(declared_query)],
+    dependencies=[Depends(strict_query)],
     responses=answers(200, Organization, "The organization after the change."),
 )
 async def patch_organization(

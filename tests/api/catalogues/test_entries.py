@@ -135,6 +135,20 @@ async def test_editors_at_once_do_not_fail_each_other(radio: Organization) -> No
     assert {answer.status_code for answer in answers} == {200, 201}
 
 
+async def test_burst_of_edits_fails_no_other_request(radio: Organization) -> None:
+    """Each edit makes stale what every running request knows of its organization."""
+    path = "/v1/catalogues/types/partner"
+    running = []
+    for n in range(1, 21):
+        body = {"contact_interval_days": n}
+        running.append(radio.call("manager", "PATCH", path, json=body))
+        running.append(radio.call("front_desk", "GET", "/v1/clients"))
+        body = {"name": f"Burst {n}", "emails": [f"burst-{n}@example.com"]}
+        running.append(radio.call("admin", "POST", "/v1/clients", json=body))
+    answers = await asyncio.gather(*running)
+    assert {answer.status_code for answer in answers} == {200, 201}
+
+
 async def test_change_acts_on_the_next_request(radio: Organization) -> None:
     path = "/v1/catalogues/types/partner"
     body = {"label": "Ally", "contact_interval_days": None}

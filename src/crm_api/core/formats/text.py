@@ -100,7 +100,11 @@ class _Text:
         """The text as it is stored, or ValueError."""
         if len(value) > self.max_length * _SHRINKAGE + _ROOM_FOR_SPACES:
             raise self._too_long()
-        if not (value.isascii() and value.isprintable()):
+        if value.isascii() and value.isprintable():
+            text = value.strip()
+            if text and self.min_length <= len(text) <= self.max_length:
+                return text
+        else:
             value = self._without_control(value)
         text = normalized("NFC", value.strip())
         if len(text) > self.max_length:

@@ -1,0 +1,146 @@
+"""Every role, by token and by key, reads exactly the fields that the golden matrix gives it."""
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.assurance.golden import RESOURCES, real_fields, table
+from tests.assurance.values import CLIENT, CONTACT, answers_to
+from tests.assurance.world import BASES, PRINCIPALS, World, base_of
+from tests.checks import refused
+
+Json = dict[str, Any]
+ONE = [(resource, role, kind) for resource in RESOURCES for role, kind in PRINCIPALS]
+MANY = [case for case in ONE if case[0] != "organization"]
+
+
+@pytest.fixture(scope="module")
+async def places(world: World) -> dict[str, str]:
+    """The path of one record of each kind, with a value in every field."""
+    found = {name: await world.place(name) for name in ("users", "roles", "api_keys")}
+    found["catalogues"] = await world.place("catalogues")
+    found["organization"] = BASES["organization"]
+    full = {name: value.first(world.known) for name, value in CLIENT.items()}
+    full["status"] = "active"  # goes with the type
+    found["clients"] = f"/v1/clients/{(await world.make('clients', **full))['id']}"
+    full = {name: value.first(world.known) for name, value in CONTACT.items()}
+    found["contacts"] = f"/v1/contacts/{(await world.make('contacts', **full))['id']}"
+    return found
+
+
+def readable(resource: str, role: str) -> list[str]:
+    return [name for name, row in real_fields(resource).items() if row.may(role, "read")]
+
+
+async def test_full_records_answer_what_was_sent(world: World, places: dict[str, str]) -> None:
+    """So that an absent key is hidden and not empty."""
+    for resource in ("clients", "contacts"):
+        document = await world.admin("GET", places[resource])
+        values = CLIENT if resource == "clients" else CONTACT
+        for name, row in real_fields(resource).items():
+            if row.ever("create"):
+                assert document[name] not in (None, [], {}), name
+                constant = values[name].first is not values[name].second
+                if constant and name not in ("kind", "status"):
+                    sent = values[name].first(world.known)
+                    assert answers_to(name, sent, document[name]), name
+
+
+@pytest.mark.parametrize(("resource", "role", "kind"), ONE)
+async def test_one_record_shows_the_readable_fields_and_no_other(
+    world: World, places: dict[str, str], resource: str, role: str, kind: str
+) -> None:
+    answer = await world.ask(role, kind, "GET", places[resource])
+    expected = readable(resource, role)
+    if not expected:
+        refused(answer, 403, "forbidden")
+        return
+    assert answer.status_code == 200, answer.text
+    assert list(answer.json()) == expected
+
+
+@pytest.mark.parametrize(("resource", "role", "kind"), MANY)
+async def test_list_shows_the_readable_fields_and_no_other(
+    world: World, places: dict[str, str], resource: str, role: str, kind: str
+) -> None:
+    answer = await world.ask(role, kind, "GET", base_of(resource), params={"limit": "5"})
+    expected = readable(resource, role)
+    if not expected:
+        refused(answer, 403, "forbidden")
+        return
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["data"]
+    for item in answer.json()["data"]:
+        assert list(item) == expected
+
+
+@pytest.mark.parametrize(("resource", "role", "kind"), ONE)
+async def test_each_field_can_be_asked_for_by_who_reads_it(
+    world: World, places: dict[str, str], resource: str, role: str, kind: str
+) -> None:
+    known = readable(resource, role)
+    for name in real_fields(resource):
+        paths = [places[resource]] + ([base_of(resource)] if resource != "organization" else [])
+        for path in paths:
+            answer = await world.ask(role, kind, "GET", path, params={"fields": name})
+            if not known:
+                refused(answer, 403, "forbidden")
+            elif name not in known:
+                problem = refused(answer, 403, "field_not_readable")
+                assert name in json.dumps([problem["detail"], problem["errors"]]), problem
+            else:
+                assert answer.status_code == 200, answer.text
+                document = answer.json()
+                items = document["data"] if path == base_of(resource) else [document]
+                assert all(list(item) == [name] for item in items)
+
+
+@pytest.mark.parametrize(("resource", "role", "kind"), ONE)
+async def test_one_hidden_field_among_readable_ones_is_refused_and_named(
+    world: World, places: dict[str, str], resource: str, role: str, kind: str
+) -> None:
+    known = readable(resource, role)
+    hidden = [name for name in real_fields(resource) if name not in known]
+    for name in hidden if known else []:
+        params = {"fields": f"{known[0]},{name}"}
+        answer = await world.ask(role, kind, "GET", places[resource], params=params)
+        problem = refused(answer, 403, "field_not_readable")
+        assert name in problem["detail"]
+        others = set(hidden) - {name}
+        assert not any(f"`{other}`" in problem["detail"] for other in others)
+
+
+@pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
+async def test_expansion_shows_the_record_behind_as_far_as_it_is_readable(
+    world: World, places: dict[str, str], role: str, kind: str
+) -> None:
+    for name, cells in table("expand").items():
+        resource, key = name.split(".")
+        for path in (places[resource], base_of(resource)):
+            answer = await world.ask(role, kind, "GET", path, params={"expand": key})
+            if cells[role] != "+":
+                problem = refused(answer, 403, "field_not_readable")
+                assert key in json.dumps(problem)
+                continue
+            assert answer.status_code == 200, answer.text
+            if path == places[resource]:
+                _look_behind(key, answer.json(), role)
+
+
+def _look_behind(key: str, document: Json, role: str) -> None:
+    if key == "owner":
+        assert list(document["owner"]) == ["id", "name"]
+        return
+    link = document["contacts"][0] if key == "contacts" else document["primary_contact"]
+    assert list(link["contact"]) == readable("contacts", role)
+
+
+@pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
+async def test_parts_of_another_group_are_shown_by_that_group(
+    world: World, places: dict[str, str], role: str, kind: str
+) -> None:
+    for name, cells in table("parts").items():
+        resource, field, part = name.split(".")
+        answer = await world.ask(role, kind, "GET", places[resource])
+        assert (part in answer.json()[field]) == (cells[role] == "r"), name

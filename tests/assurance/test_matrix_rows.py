@@ -1,0 +1,147 @@
+"""The golden matrix and the application know the same fields, filters and operations."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.assurance.golden import RESOURCES, ROLES, fields, groups, public, real_fields, table
+
+Json = dict[str, Any]
+SCHEMAS = {
+    "clients": "Client",
+    "contacts": "Contact",
+    "users": "User",
+    "roles": "Role",
+    "api_keys": "ApiKey",
+    "organization": "Organization",
+    "catalogues": "CatalogueEntry",
+}
+LISTS = {
+    "clients": "/v1/clients",
+    "contacts": "/v1/contacts",
+    "users": "/v1/users",
+    "roles": "/v1/roles",
+    "api_keys": "/v1/api-keys",
+    "catalogues": "/v1/catalogues/{catalogue}",
+}
+BODIES = {
+    "clients": ("CreateClient", "PatchClient"),
+    "contacts": ("CreateContact", "PatchContact"),
+    "users": ("CreateUser", "PatchUser"),
+    "roles": ("CreateRole", "PatchRole"),
+    "api_keys": ("CreateApiKey", None),
+    "organization": (None, "PatchOrganization"),
+    "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
+}
+OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
+"""What bodies take besides fields: each is a right of its own."""
+
+NO_FILTERS = frozenset(
+    {"limit", "cursor", "sort", "fields", "expand", "count", "explain", "currency", "usage"}
+)
+KEYED = frozenset({"attributes"})
+"""Filters whose names nobody knows beforehand (`attributes.{key}`) stand in no document."""
+
+
+def operations(spec: Json) -> Iterator[tuple[str, str, Json]]:
+    for path, methods in spec["paths"].items():
+        if path.startswith("/v1/"):
+            for method, operation in methods.items():
+                yield path, method.upper(), operation
+
+
+def list_parameters(spec: Json, resource: str) -> dict[str, Json]:
+    found = spec["paths"][LISTS[resource]]["get"]["parameters"]
+    return {p["name"]: p for p in found if p["in"] == "query"}
+
+
+def filters_of(spec: Json, resource: str) -> dict[str, Json]:
+    """Query key with its operator → parameter, of every filter that a list offers."""
+    found = list_parameters(spec, resource)
+    return {name: p for name, p in found.items() if name not in NO_FILTERS}
+
+
+def sorts_of(spec: Json, resource: str) -> list[str]:
+    found: list[str] = list_parameters(spec, resource)["sort"]["schema"]["enum"]
+    return found
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_every_field_has_a_row_and_every_row_a_field(spec: Json, resource: str) -> None:
+    schema = spec["components"]["schemas"][SCHEMAS[resource]]
+    assert list(schema["properties"]) == list(real_fields(resource))
+
+
+def test_every_resource_of_the_document_stands_in_the_matrix(spec: Json) -> None:
+    guarded = {
+        name
+        for name, schema in spec["components"]["schemas"].items()
+        if any("x-access" in part for part in schema.get("properties", {}).values())
+    }
+    known = {*SCHEMAS.values(), *(name for pair in BODIES.values() for name in pair if name)}
+    assert guarded == known
+
+
+def test_replies_that_say_more_than_the_resource_are_these(spec: Json) -> None:
+    """A secret that is shown once, or a count that was asked for; all else is in the matrix."""
+    schemas = spec["components"]["schemas"]
+    for name, resource, more in (
+        ("InvitedUser", "users", {"invitation_token", "invitation_expires_at"}),
+        ("NewApiKey", "api_keys", {"key"}),
+        ("CountedEntry", "catalogues", {"usage_count"}),
+    ):
+        assert set(schemas[name]["properties"]) == set(real_fields(resource)) | more
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_document_says_of_each_field_what_the_matrix_says(spec: Json, resource: str) -> None:
+    schema = spec["components"]["schemas"][SCHEMAS[resource]]
+    for name, row in real_fields(resource).items():
+        access = schema["properties"][name]["x-access"]
+        assert access["group"] == f"{resource}.{row.group}", name
+        for action in ("read", "create", "update"):
+            expected = [role for role in ROLES if row.may(role, action)]
+            assert access.get(action, []) == expected, f"{name}: {action}"
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+def test_bodies_take_the_fields_that_somebody_may_write(spec: Json, resource: str) -> None:
+    for action, body in zip(("create", "update"), BODIES[resource], strict=True):
+        writable = {name for name, row in real_fields(resource).items() if row.ever(action)}
+        taken = set() if body is None else set(spec["components"]["schemas"][body]["properties"])
+        assert taken - OPTIONS == writable, action
+
+
+@pytest.mark.parametrize("resource", LISTS)
+def test_every_filter_and_sort_has_a_row(spec: Json, resource: str) -> None:
+    offered = {key.partition("[")[0] for key in filters_of(spec, resource)}
+    assert offered | (KEYED & fields(resource).keys()) == {
+        name for name, row in fields(resource).items() if row.filters
+    }
+    assert {key.removeprefix("-") for key in sorts_of(spec, resource)} == {
+        name for name, row in fields(resource).items() if row.sorts
+    }
+
+
+def test_every_operation_has_a_row_and_every_row_an_operation(spec: Json) -> None:
+    offered = [operation["operationId"] for _, _, operation in operations(spec)]
+    assert sorted(offered) == sorted([*table("operations"), *public()])
+
+
+def test_operations_without_a_credential_are_those_that_lead_in(spec: Json) -> None:
+    open_ones = {
+        operation["operationId"]
+        for _, _, operation in operations(spec)
+        if not any(operation["security"])
+    }
+    assert open_ones == public()
+
+
+def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
+    for section in ("expand", "parts"):
+        for name in table(section):
+            resource, field, *_ = name.split(".")
+            assert field in real_fields(resource) or field == "owner", name
+    assert {"clients", "contacts"} == set(table("history"))
+    assert "reach" in groups("clients")

@@ -1,0 +1,139 @@
+"""The stage of the assurance tests: organizations, every role by token and by key, records."""
+
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from tests.assurance.golden import ROLES
+from tests.assurance.values import Known
+from tests.factories import Organization
+
+CREDENTIALS = ("jwt", "key")
+PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
+BASES: Mapping[str, str] = {
+    "clients": "/v1/clients",
+    "contacts": "/v1/contacts",
+    "users": "/v1/users",
+    "roles": "/v1/roles",
+    "api_keys": "/v1/api-keys",
+    "organization": "/v1/organization",
+    "catalogues": "/v1/catalogues/industries",
+}
+SINGULAR: Mapping[str, str] = {
+    "clients": "client",
+    "contacts": "contact",
+    "users": "user",
+    "roles": "role",
+    "api_keys": "api_key",
+    "organization": "organization",
+    "catalogues": "catalogue_entry",
+}
+CATALOGUE_OF: Mapping[str, str] = {
+    "engagement_level": "types",
+    "contact_interval_days": "types",
+    "emergency_contact_required": "tiers",
+    "stages": "workflows",
+}
+
+
+def base_of(resource: str, name: str = "") -> str:
+    """Where records with this field are: each catalogue has fields of its own."""
+    if resource == "catalogues" and name in CATALOGUE_OF:
+        return f"/v1/catalogues/{CATALOGUE_OF[name]}"
+    return BASES[resource]
+
+
+@dataclass(slots=True)
+class World:
+    """One organization with every principal, and what its records are called."""
+
+    organization: Organization
+    known: Known
+    keys: dict[str, str] = field(default_factory=dict)
+    cells: int = 0
+    """How many cells of the matrix were looked at."""
+
+    def headers(self, role: str, kind: str) -> dict[str, str]:
+        token = self.keys[role] if kind == "key" else self.organization.tokens[role]
+        return {"Authorization": f"Bearer {token}"}
+
+    async def ask(
+        self, role: str, kind: str, method: str, path: str, **more: Any
+    ) -> httpx.Response:
+        self.cells += 1
+        headers = self.headers(role, kind) | dict(more.pop("headers", {}))
+        return await self.organization.api.request(method, path, headers=headers, **more)
+
+    async def admin(self, method: str, path: str, **more: Any) -> Any:
+        """A request of the administrator that must succeed; its document."""
+        answer = await self.organization.call("admin", method, path, **more)
+        assert answer.status_code < 300, f"{method} {path}: {answer.text}"
+        return answer.json() if answer.content else None
+
+    async def make(self, resource: str, name: str = "", **fields: Any) -> dict[str, Any]:
+        """A fresh record; `name` is the field that it is about."""
+        body = minimal(resource) | fields
+        made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
+        return made
+
+    async def place(self, resource: str, name: str = "") -> str:
+        """The path of a fresh record, or of the one that there is."""
+        if resource == "organization":
+            return BASES[resource]
+        made = await self.make(resource, name)
+        if resource == "users":
+            # Who is invited cannot be changed yet; the person accepts.
+            await accept(self.organization, made)
+        return f"{base_of(resource, name)}/{made['key' if resource == 'catalogues' else 'id']}"
+
+
+def minimal(resource: str) -> dict[str, Any]:
+    """The least that a create takes."""
+    mark = secrets.token_hex(5)
+    bodies: dict[str, dict[str, Any]] = {
+        "clients": {"name": f"Client {mark}", "emails": [f"{mark}@example.com"]},
+        "contacts": {"name": f"Person {mark}"},
+        "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
+        "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
+        "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},
+        "catalogues": {"key": f"key_{mark}"},
+    }
+    return bodies[resource]
+
+
+async def accept(organization: Organization, invited: Mapping[str, Any]) -> None:
+    answer = await organization.api.post(
+        "/v1/auth/accept-invitation",
+        json={
+            "token": invited["invitation_token"],
+            "password": f"a long enough one {secrets.token_hex(8)}",
+        },
+    )
+    assert answer.status_code == 200, answer.text
+
+
+async def make_key(organization: Organization, scopes: list[str]) -> str:
+    """An API key of the administrator: its rights are the key's scopes within its own."""
+    body = {"name": f"Key {secrets.token_hex(4)}", "scopes": scopes}
+    answer = await organization.call("admin", "POST", "/v1/api-keys", json=body)
+    assert answer.status_code == 201, answer.text
+    return str(answer.json()["key"])
+
+
+async def scopes_of_roles(organization: Organization) -> dict[str, list[str]]:
+    answer = await organization.call("admin", "GET", "/v1/roles")
+    return {role["name"]: role["scopes"] for role in answer.json()["data"]}
+
+
+async def make_world(organization: Organization) -> World:
+    """Every built-in role with a key of the same rights, and records to refer to."""
+    client = await organization.create_client()
+    contact = await organization.create_contact()
+    people = (await organization.call("admin", "GET", "/v1/users")).json()["data"]
+    known = Known(client["id"], contact["id"], people[0]["id"], people[1]["id"])
+    scopes = await scopes_of_roles(organization)
+    keys = {role: await make_key(organization, scopes[role]) for role in ROLES}
+    return World(organization, known, keys)
