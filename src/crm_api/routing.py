@@ -72,6 +72,9 @@ class IdempotencyKey:
         },
     )
 
+    async def __call__(self) -> None:
+        """Nothing to do. It is here so that FastAPI needs no thread, as for a plain class."""
+
 
 def _parameter(
     name: str, description: str, schema: dict[str, Any], example: Any, **more: Any

@@ -1,6 +1,5 @@
 """Every role, by token and by key, reads exactly the fields that the golden matrix gives it."""
 
-import json
 from typing import Any
 
 import pytest
@@ -81,18 +80,18 @@ async def test_each_field_can_be_asked_for_by_who_reads_it(
 ) -> None:
     known = readable(resource, role)
     for name in real_fields(resource):
-        paths = [places[resource]] + ([base_of(resource)] if resource != "organization" else [])
-        for path in paths:
+        for path in sorted({places[resource], base_of(resource)}):
             answer = await world.ask(role, kind, "GET", path, params={"fields": name})
             if not known:
                 refused(answer, 403, "forbidden")
             elif name not in known:
                 problem = refused(answer, 403, "field_not_readable")
-                assert name in json.dumps([problem["detail"], problem["errors"]]), problem
+                assert name in problem["detail"], problem
+                assert [fault["parameter"] for fault in problem["errors"]] == ["fields"]
             else:
                 assert answer.status_code == 200, answer.text
                 document = answer.json()
-                items = document["data"] if path == base_of(resource) else [document]
+                items = document.get("data", [document])
                 assert all(list(item) == [name] for item in items)
 
 
@@ -121,7 +120,7 @@ async def test_expansion_shows_the_record_behind_as_far_as_it_is_readable(
             answer = await world.ask(role, kind, "GET", path, params={"expand": key})
             if cells[role] != "+":
                 problem = refused(answer, 403, "field_not_readable")
-                assert key in json.dumps(problem)
+                assert key in problem["detail"]
                 continue
             assert answer.status_code == 200, answer.text
             if path == places[resource]:

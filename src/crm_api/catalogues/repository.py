@@ -170,6 +170,11 @@ ENSURE_ENTRIES = Statement(
     )
     .on_conflict_do_nothing()
 )
+KEYS = Statement(
+    select(CatalogueEntryRow.key).where(
+        CatalogueEntryRow.organization_id == ORG, CatalogueEntryRow.catalogue == _CATALOGUE
+    )
+)
 NEXT_POSITION = Statement(
     select(
         func.least(func.coalesce(func.max(CatalogueEntryRow.position) + 1, 0), 100_000).label(

@@ -25,7 +25,7 @@ from crm_api.routing import (
 
 router = APIRouter(prefix="/v1/catalogues", tags=["catalogues"], route_class=GuardedRoute)
 Declared = Depends(strict_query)
-Idempotent = Depends(IdempotencyKey)
+Idempotent = Depends(IdempotencyKey())
 
 CATALOGUE = "types, industries, tiers, regions, tags, sources, or workflows."
 # Plain texts: one that names nothing is the same 404 as an entry that does not exist.

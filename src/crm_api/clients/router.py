@@ -35,7 +35,7 @@ from crm_api.routing import (
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
-Idempotent = Depends(IdempotencyKey)
+Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
 DerivedField = Annotated[
     str,

@@ -60,6 +60,8 @@ class Client(Resource):
         "remarks": "rcu rcu rcu -",
         "billing": "rcu rcu r -",
         "finance": "rcu rcu - -",
+        # The facts behind a derived type (campaigns); its evidence is told by this group.
+        "airing": "rcu rcu r r",
         "audit": "r r own -",
         "audit_ip": "r - - -",
     }

@@ -29,7 +29,7 @@ from crm_api.routing import (
 )
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
-Idempotent = Depends(IdempotencyKey)
+Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, Request, Response
@@ -12,6 +11,7 @@ from fastapi.routing import APIRoute
 from crm_api.core.access import RequestContext, StaleActor
 from crm_api.core.deps import declared_query
 from crm_api.core.errors import Refusal
+from crm_api.core.solving import Handler, plain_handler
 from crm_api.identity.resolver import Resolver
 from crm_api.kit.scope import Scope
 from crm_api.routing import EXPLAIN
@@ -55,8 +55,6 @@ async def strict_query(scope: CurrentScope, request: Request) -> None:  # noqa: 
 
 strict_query.query_parameters = (EXPLAIN,)  # type: ignore[attr-defined]  # for the document, as above
 
-Handler = Callable[[Request], Awaitable[Response]]
-
 PAUSES: Final = (0.0, 0.0, 0.02, 0.05, 0.1, 0.2, 0.4, 0.8, 0.8)
 """Seconds at most before each new try. One follows a change of role; a row of them only a burst of
 edits of roles or catalogues, each of which makes stale what was resolved just before."""
@@ -70,7 +68,7 @@ class GuardedRoute(APIRoute):
     """
 
     def get_route_handler(self) -> Any:
-        handle = super().get_route_handler()
+        handle = plain_handler(self.dependant) or super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
             for pause in PAUSES:

@@ -38,7 +38,7 @@ from crm_api.routing import (
 )
 
 Declared = Depends(strict_query)
-Idempotent = Depends(IdempotencyKey)
+Idempotent = Depends(IdempotencyKey())
 
 me = APIRouter(prefix="/v1/me", tags=["me"], route_class=GuardedRoute)
 users = APIRouter(prefix="/v1/users", tags=["users"], route_class=GuardedRoute)

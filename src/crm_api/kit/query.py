@@ -16,12 +16,13 @@ from uuid import UUID
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.money import Money
-from crm_api.kit.fields import Field, Op, Resource, mask_of
+from crm_api.kit.fields import Op, Resource, mask_of
 from crm_api.kit.scope import Scope
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNT_CAP = 10_000
 MAX_VALUES = 100
+MAX_NAME = 64
 CURSOR_SECONDS = 24 * 3600
 RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain")
 OPERATORS = {
@@ -61,27 +62,51 @@ class ListQuery:
     bound_to: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class _Hidden:
+    """A field that the caller named and may not read: where it named it, what it lacks."""
+
+    name: str
+    parameter: str
+    group: str
+    needs: str
+
+
 @dataclass(slots=True)
 class _Findings:
     """What is wrong with a request: forbidden names are answered before faulty values."""
 
-    hidden: list[Fault] = field(default_factory=list)
+    hidden: list[_Hidden] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
 
     def fault(self, parameter: str, code: str, detail: str) -> None:
         self.faults.append(Fault(code, detail, parameter=parameter))
 
-    def raise_any(self, explanation: dict[str, Any]) -> None:
+    def raise_any(self, role: str, *, explain: bool) -> None:
         if self.hidden:
-            names = ", ".join(sorted({f.parameter or "" for f in self.hidden}))
-            raise Refusal(
-                "field_not_readable",
-                f"Your role may not read: {names}.",
-                tuple(self.hidden),
-                members=explanation,
-            )
+            raise self._hiding(role, explain=explain)
         if self.faults:
             raise refuse_all(self.faults)
+
+    def _hiding(self, role: str, *, explain: bool) -> Refusal:
+        """403 naming every hidden field that was sent, where it was sent."""
+        faults = [
+            Fault(
+                "field_not_readable",
+                f"Role {role!r} has no `read` on group `{one.group}` of `{one.name}`."
+                if explain
+                else f"Your role may not read `{one.name}`.",
+                parameter=one.parameter,
+            )
+            for one in self.hidden
+        ]
+        why = [{"field": h.name, "group": h.group, "needs": h.needs} for h in self.hidden]
+        return Refusal(
+            "field_not_readable",
+            f"Your role may not read: {', '.join(sorted({h.name for h in self.hidden}))}.",
+            faults,
+            members={"explanation": why} if explain else {},
+        )
 
 
 def value_kind(cls: type[Resource], name: str) -> str:
@@ -237,12 +262,7 @@ class ListReader:
         )
 
     def raise_any(self) -> None:
-        rights = (
-            {"explanation": explain_hidden(self.cls, self.found.hidden)}
-            if self.scope.explain
-            else {}
-        )
-        self.found.raise_any(rights)
+        self.found.raise_any(self.scope.actor.role, explain=self.scope.explain)
 
     def singles(self, items: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dict[str, str]:
         """The parameters of a request that takes only these."""
@@ -266,7 +286,7 @@ class ListReader:
             return self.mask.read
         wanted = {name.strip() for name in text.split(",")}
         for name in sorted(wanted):
-            self._readable(name, "fields")
+            self._readable(name)
         return tuple(name for name in self.mask.read if name in wanted)
 
     def expand(self, text: str | None) -> tuple[str, ...]:
@@ -277,29 +297,31 @@ class ListReader:
             if key not in self.expansions:
                 known = ", ".join(sorted(self.expansions)) or "nothing"
                 self.found.fault("expand", "invalid_choice", f"Here `expand` takes: {known}.")
-            elif not self._may_expand(key):
-                self._hide("expand", self.expansions[key][1])
+            else:
+                self._check_expansion(key)
         return tuple(key for key in keys if key in self.expansions)
 
-    def _may_expand(self, key: str) -> bool:
-        """Expanding needs the field itself, if it is one, and the records behind it."""
+    def _check_expansion(self, key: str) -> None:
+        """Expanding needs the field that is expanded, and the records behind it."""
         resource, group = self.expansions[key]
-        own = key not in self.cls.fields or key in self.mask.read
-        return own and self.scope.actor.rights.can(resource, "read", group)
+        own = key if key in self.cls.fields else f"{key}_id"
+        if own in self.cls.fields and own not in self.mask.read:
+            self._hide(key, "expand", self.cls.fields[own].rule.group)
+        elif not self.scope.actor.rights.can(resource, "read", group):
+            self._hide(key, "expand", group, resource)
 
-    def _hide(self, parameter: str, group: str) -> None:
-        detail = "Your role may not read this field."
-        if self.scope.explain:
-            detail = f"Your role {self.scope.actor.role!r} has no `read` on group `{group}`."
-        self.found.hidden.append(Fault("field_not_readable", detail, parameter=parameter))
+    def _hide(self, name: str, parameter: str, group: str, resource: str | None = None) -> None:
+        needs = f"{resource or self.cls.resource}.{group}:read"
+        self.found.hidden.append(_Hidden(name, parameter[:64], group, needs))
 
-    def _readable(self, name: str, parameter: str) -> Field | None:
+    def _readable(self, name: str) -> None:
         declared = self.cls.fields.get(name)
         if declared is None:
-            self.found.fault(parameter, "unknown_field", "There is no such field.")
+            known = name.isidentifier() and name.isascii() and len(name) <= MAX_NAME
+            what = f"field `{name}`" if known else "such field"
+            self.found.fault("fields", "unknown_field", f"There is no {what}.")
         elif name not in self.mask.read:
-            self._hide(name if parameter == "fields" else parameter, declared.rule.group)
-        return declared
+            self._hide(name, "fields", declared.rule.group)
 
     def limit(self, text: str | None) -> int:
         if text is None:
@@ -322,7 +344,7 @@ class ListReader:
             self.found.fault("sort", "invalid_choice", f"`sort` takes one of: {offered}.")
             return self._default_sort(), False
         if name not in self.mask.read:
-            self._hide("sort", declared.rule.group)
+            self._hide(name, "sort", declared.rule.group)
         return name, descending
 
     def _default_sort(self) -> str:
@@ -358,7 +380,7 @@ class ListReader:
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
         hidden = not self.scope.actor.rights.can(self.cls.resource, "read", group)
         if hidden or (declared is not None and name not in self.mask.read):
-            self._hide(name, group)
+            self._hide(name, key, group)
             return None
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]
         if op not in offered:
@@ -423,17 +445,3 @@ class ListReader:
 def seal_cursor(scope: Scope, query: ListQuery, key: str, row_id: UUID) -> str:
     content = json.dumps([key, str(row_id), int(time.time())]).encode()
     return scope.sealer.seal(content, query.bound_to)
-
-
-def explain_hidden(cls: type[Resource], faults: Iterable[Fault]) -> list[dict[str, str]]:
-    """Which rule hides which field, for `?explain=permission`."""
-    names = {(fault.parameter or "").partition("[")[0] for fault in faults}
-    return [
-        {
-            "field": name,
-            "group": cls.fields[name].rule.group,
-            "needs": f"{cls.resource}.{cls.fields[name].rule.group}:read",
-        }
-        for name in sorted(names)
-        if name in cls.fields
-    ]

@@ -7,7 +7,8 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute, iter_route_contexts
 
-from crm_api.openapi import parts, schemas
+from crm_api.openapi import components as schemas
+from crm_api.openapi import parts
 from crm_api.openapi.operations import Operations, Route
 
 Json = dict[str, Any]

@@ -4,8 +4,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from crm_api.openapi.components import REF
 from crm_api.openapi.parts import EXAMPLE_ID, TEXT_PATTERN
-from crm_api.openapi.schemas import REF
 
 Json = dict[str, Any]
 

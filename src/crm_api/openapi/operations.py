@@ -9,7 +9,8 @@ from fastapi.dependencies.models import Dependant
 from pydantic import BaseModel
 
 from crm_api.core.deps import dependants_of, media_types_of, query_parameters_of
-from crm_api.openapi import parts, schemas
+from crm_api.openapi import components as schemas
+from crm_api.openapi import parts
 from crm_api.openapi.examples import example_of
 
 Json = dict[str, Any]

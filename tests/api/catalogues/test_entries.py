@@ -140,8 +140,8 @@ async def test_burst_of_edits_fails_no_other_request(radio: Organization) -> Non
     path = "/v1/catalogues/types/partner"
     running = []
     for n in range(1, 21):
-        body = {"contact_interval_days": n}
-        running.append(radio.call("manager", "PATCH", path, json=body))
+        days = {"contact_interval_days": n}
+        running.append(radio.call("manager", "PATCH", path, json=days))
         running.append(radio.call("front_desk", "GET", "/v1/clients"))
         body = {"name": f"Burst {n}", "emails": [f"burst-{n}@example.com"]}
         running.append(radio.call("admin", "POST", "/v1/clients", json=body))

@@ -1,0 +1,217 @@
+"""Which column becomes which field: suggested by names and values, decided by a person."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, get_args
+
+from crm_api.catalogues.presets import STAGES, STATUSES
+from crm_api.catalogues.service import Catalogues
+from crm_api.clients.parts import Kind
+from crm_api.core.formats.emails import parse_email
+from crm_api.core.formats.phones import parse_phone
+from crm_api.imports.targets import (
+    REPEATABLE,
+    TARGETS,
+    Target,
+    choice_of,
+    key_of,
+    target_of,
+    titled,
+)
+
+MOST: Final = 0.5
+"""The share of a column's values that must be known words for it to be of that vocabulary."""
+NEARLY_ALL: Final = 0.8
+"""The share of values that must look like addresses or numbers when the name says nothing."""
+CATALOGUE_OF: Final = {
+    "type": "types",
+    "service_tier": "tiers",
+    "region": "regions",
+    "source": "sources",
+}
+CHOICES: Final[Mapping[str, frozenset[str]]] = {
+    "kind": frozenset(get_args(Kind)),
+    "status": frozenset(STATUSES),
+    "stage": frozenset(STAGES),
+    "business_size": frozenset({"small", "medium", "large"}),
+    "potential": frozenset({"low", "medium", "high"}),
+}
+_LOOKS_LIKE_PHONE: Final = re.compile(r"\+?[0-9(][0-9 ()./\-]{6,}")
+IGNORED: Final = ("", "-", "ignore")
+
+
+class MappingError(Exception):
+    """The mapping cannot be used; the text says what to write."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of the file and what becomes of it; `target` is None where it is left out."""
+
+    place: int
+    title: str
+    target: Target | None
+
+
+def suggest(
+    header: Sequence[str], sample: Sequence[Sequence[str]], known: Catalogues
+) -> list[Column]:
+    """The best target of each column; those that remain None are left out and said to be."""
+    found: list[Column] = []
+    taken: set[str] = set()
+    for place, title in enumerate(header):
+        values = [row[place].strip() for row in sample if place < len(row) and row[place].strip()]
+        target = _suggested(title, values, known)
+        if target is not None and target.name in taken and target.how not in REPEATABLE:
+            target = None
+        if target is not None:
+            taken.add(target.name)
+        found.append(Column(place, title, target))
+    return found
+
+
+def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target | None:
+    target = titled(title)
+    if target is None:
+        return _by_values(values)
+    if target.name in CHOICES:
+        return target if _are(values, CHOICES[target.name]) else None
+    if target.name == "type":
+        # What a list calls type is often the trade: unless the values are types, it is that.
+        return target if _are(values, known.types) else TARGETS["industry"]
+    if target.name in CATALOGUE_OF:
+        return target if _are(values, known.of(CATALOGUE_OF[target.name])) else None
+    return target
+
+
+def _are(values: Sequence[str], vocabulary: Iterable[str]) -> bool:
+    words = set(vocabulary)
+    hits = sum(choice_of(value) in words or key_of(value) in words for value in values)
+    return not values or hits >= MOST * len(values)
+
+
+def _by_values(values: Sequence[str]) -> Target | None:
+    if not values:
+        return None
+    for name, fits in (("email", _is_email), ("phone", _is_phone)):
+        if sum(fits(value) for value in values) >= NEARLY_ALL * len(values):
+            return TARGETS[name]
+    return None
+
+
+def _is_email(text: str) -> bool:
+    try:
+        parse_email(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _is_phone(text: str) -> bool:
+    """In international form alone: a column of bare digits may be anything."""
+    if not text.startswith("+") or not _LOOKS_LIKE_PHONE.fullmatch(text):
+        return False
+    try:
+        parse_phone(text)
+    except ValueError:
+        return False
+    return True
+
+
+# ------------------------------------------------------------------ by a person
+
+
+def read_pairs(texts: Iterable[str]) -> dict[str, str]:
+    """`column=field,…`, given once or several times.
+
+    Raises:
+        MappingError: a part without `=`.
+    """
+    pairs: dict[str, str] = {}
+    for part in (part for text in texts for part in text.split(",")):
+        if not part.strip():
+            continue
+        column, sign, field = part.rpartition("=")
+        if not sign or not column.strip():
+            raise MappingError(f"Write column=field instead of {part.strip()!r}.")
+        pairs[column.strip()] = field.strip()
+    return pairs
+
+
+def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column]:
+    """The columns with a person's decisions; `column=` leaves a column out.
+
+    Raises:
+        MappingError: no such column or field, or one field for two columns.
+    """
+    chosen: dict[int, Target | None] = {}
+    for title, name in pairs.items():
+        chosen[_place_of(columns, title)] = _chosen(name)
+    named = {target.name for target in chosen.values() if target is not None}
+    found = [
+        Column(c.place, c.title, chosen[c.place])
+        if c.place in chosen
+        else Column(c.place, c.title, _yielding(c.target, named))
+        for c in columns
+    ]
+    _refuse_twice(found)
+    return found
+
+
+def require_name(columns: Sequence[Column]) -> None:
+    """Raises:
+    MappingError: no column becomes the name.
+    """
+    if any(c.target is not None and c.target.name == "name" for c in columns):
+        return
+    titles = ", ".join(repr(c.title) for c in columns)
+    raise MappingError(
+        f"No column is the client's name. The columns are {titles}; write for example "
+        f"--mapping '{columns[0].title}=name'."
+    )
+
+
+def _yielding(target: Target | None, named: set[str]) -> Target | None:
+    """A suggestion gives way to what a person said."""
+    if target is not None and target.name in named and target.how not in REPEATABLE:
+        return None
+    return target
+
+
+def _place_of(columns: Sequence[Column], title: str) -> int:
+    exact = [c.place for c in columns if c.title == title]
+    loose = [c.place for c in columns if c.title.casefold() == title.casefold()]
+    found = exact or loose
+    if len(found) == 1:
+        return found[0]
+    if title.startswith("#") and title[1:].isdecimal() and 0 < int(title[1:]) <= len(columns):
+        return int(title[1:]) - 1
+    if found:
+        places = ", ".join(f"#{place + 1}" for place in found)
+        raise MappingError(f"Several columns are called {title!r}; write one of {places} instead.")
+    known = ", ".join(repr(c.title) for c in columns)
+    raise MappingError(f"There is no column {title!r}. The columns are {known}.")
+
+
+def _chosen(name: str) -> Target | None:
+    if name.casefold() in IGNORED:
+        return None
+    target = target_of(name)
+    if target is None:
+        known = ", ".join([*TARGETS, "attributes.KEY"])
+        raise MappingError(f"There is no field {name!r} to map to. There are: {known}.")
+    return target
+
+
+def _refuse_twice(columns: Sequence[Column]) -> None:
+    seen: dict[str, str] = {}
+    for column in columns:
+        if column.target is None or column.target.how in REPEATABLE:
+            continue
+        if column.target.name in seen:
+            first = seen[column.target.name]
+            raise MappingError(
+                f"Both {first!r} and {column.title!r} are mapped to {column.target.name}."
+            )
+        seen[column.target.name] = column.title
