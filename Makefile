@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check dev shell token openapi matrix bench migration lock clean \
+.PHONY: help run test check dev shell token openapi matrix docs bench migration lock clean \
 	python installed installed-dev
 
 help: ## this list
@@ -37,6 +37,9 @@ openapi: installed ## write openapi/openapi.json anew
 
 matrix: installed ## write openapi/edit-matrix.txt anew
 	@$(BIN)/crm-api matrix
+
+docs: installed-dev ## write the tables of the documentation anew: settings, commands, codes
+	@$(BIN)/python tools/docs.py
 
 bench: installed-dev ## measure against the floors of the machine (minutes)
 	@$(BIN)/python -m benchmarks $(ARGS)

@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from sqlalchemy import column, select, table
 
 from crm_api.catalogues.router import router as catalogues
+from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
@@ -59,7 +60,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     app.state.signer = signer
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds.
-    for router in (clients, contacts, identity, catalogues, organization, problem_pages):
+    parts = (clients, contacts, clients_of_contacts, identity, catalogues, organization)
+    for router in (*parts, problem_pages):
         app.include_router(router)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))

@@ -45,12 +45,16 @@ def items_of(request: Request) -> Items:
     return request.query_params.multi_items()
 
 
-async def claim(scope: Scope, request: Request) -> Claim | None:
-    """The claim of this request's `Idempotency-Key`, if it carries one."""
+async def claim(scope: Scope, request: Request, status: int = 201) -> Claim | None:
+    """The claim of this request's `Idempotency-Key`, if it carries one.
+
+    Args:
+        status: what the request answers when it succeeds.
+    """
     keys = request.headers.getlist("idempotency-key")
     key = None if not keys else ",".join(keys)
     body = await request.body()
-    return claim_of(scope.actor, request.method, request.url.path, key, body)
+    return claim_of(scope.actor, request.method, request.url.path, key, body, status)
 
 
 class IdempotencyKey:
@@ -266,11 +270,16 @@ def _filter_parameters(cls: type[Resource], name: str, ops: Op) -> list[dict[str
                 found.append(_parameter(key, text, array, [example], style="form", explode=True))
             elif op == "in":
                 found.append(
-                    _parameter(key, f"`{name}` is one of these, by commas.", _TEXT, str(example))
+                    _parameter(key, f"`{name}` is one of these, by commas.", _TEXT, _as_sent(example))
                 )
             else:
                 found.append(_parameter(key, f"`{name}` {_WORDS[op]} this.", schema, example))
     return found
+
+
+def _as_sent(example: Any) -> str:
+    """A value as it stands in a URL."""
+    return str(example).lower() if isinstance(example, bool) else str(example)
 
 
 _WORDS = {

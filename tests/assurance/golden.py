@@ -88,5 +88,10 @@ def allowed(operation: str, role: str) -> bool:
     return table("operations")[operation][role] == "+"
 
 
+def refused_with(operation: str, role: str) -> int:
+    """The status that a role gets where it is not allowed."""
+    return {"-": 403, ".": 404}[table("operations")[operation][role]]
+
+
 def groups(resource: str) -> list[str]:
     return list(dict.fromkeys(row.group for row in fields(resource).values()))

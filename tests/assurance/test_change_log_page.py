@@ -22,8 +22,6 @@ FACTS = (
     *("version", "action", "fields"),
 )
 
-Connection = asyncpg.Connection[asyncpg.Record]
-
 
 def canonical(value: Any) -> bytes:
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
@@ -47,7 +45,7 @@ def entry_of(row: asyncpg.Record) -> bytes:
     return sha256(canonical([*facts, row["digests"].hex()]))
 
 
-async def verify(owner: Connection, organization_id: Any) -> int:
+async def verify(owner: "asyncpg.Connection[asyncpg.Record]", organization_id: Any) -> int:
     """Check the whole chain; the number of its blocks."""
     query = "SELECT * FROM changes WHERE organization_id = $1 ORDER BY position"
     rows = await owner.fetch(query, organization_id)
@@ -73,10 +71,10 @@ async def verify(owner: Connection, organization_id: Any) -> int:
 
 async def write_much(radio: Organization) -> None:
     """Words of all kinds, several rows in one write, a cold write, a batch."""
-    person = {"contact": {"name": "Ñandú \"Q\" O'Neil", "emails": ["nandu@example.com"]}}
+    person = {"contact": {"name": 'Ñandú "Q" O\'Neil', "emails": ["nandu@example.com"]}}
     client = await radio.create_client(
         name="Zoë & Söhne / 東京\u2009株式会社 😀",
-        remarks="Tab\tand line\nbreak, back\\slash, \"quotes\", \u007e",
+        remarks='Tab\tand line\nbreak, back\\slash, "quotes", \u007e',
         attributes={"b": "2", "a.c": "é", "a": "1"},
         credit_limit={"amount": "500000.50", "currency": "UGX"},
         contacts=[person],
@@ -91,13 +89,15 @@ async def write_much(radio: Organization) -> None:
     await radio.call("admin", "PATCH", "/v1/organization", json={"currency": "KES"})
 
 
-async def test_log_verifies_by_the_page_alone(radio: Organization, owner: Connection) -> None:
+async def test_log_verifies_by_the_page_alone(
+    radio: Organization, owner: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
     await write_much(radio)
     assert await verify(owner, radio.organization_id) >= 6
 
 
 async def test_chain_verifies_after_values_were_erased(
-    radio: Organization, owner: Connection
+    radio: Organization, owner: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     await write_much(radio)
     erase = "UPDATE changes SET changes = NULL, salts = NULL WHERE organization_id = $1"
@@ -108,7 +108,10 @@ async def test_chain_verifies_after_values_were_erased(
 def test_vector_of_the_page_is_what_the_code_computes() -> None:
     block = re.search(r"```text\n(.*?)```", PAGE.read_text("utf-8"), re.DOTALL)
     assert block is not None
-    lines = (re.split(r"\s{2,}|(?<=digest) |(?<=hash) ", line, maxsplit=1) for line in block[1].splitlines())
+    lines = (
+        re.split(r"\s{2,}|(?<=digest) |(?<=hash) ", line, maxsplit=1)
+        for line in block[1].splitlines()
+    )
     vector = {name: value.strip() for name, value in lines}
     change = json.loads(vector["change"])
     digest = field_digest(bytes.fromhex(vector["salt"]), change)

@@ -1,7 +1,6 @@
-"""What the pages say stays true: their tables follow from the code, and their links lead somewhere."""
+"""What the pages say stays true: tables follow from the code, links lead somewhere."""
 
 import re
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -64,8 +63,8 @@ def test_file_that_is_named_is_there(page: Path) -> None:
 
 @every_page
 def test_target_of_make_that_is_named_exists(page: Path) -> None:
-    listed = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    known = {line.split()[1] for line in listed.splitlines()}
+    rules = (ROOT / "Makefile").read_text("utf-8")
+    known = set(re.findall(r"^([a-z-]+):.*## ", rules, re.MULTILINE))
     assert set(MAKE.findall(page.read_text("utf-8"))) <= known
 
 

@@ -58,7 +58,7 @@ def fresh(make: Maker, **beside: Any) -> Values:
 
 
 CLIENT: Mapping[str, Values] = {
-    "kind": two("individual", "organization"),
+    "kind": two("individual", "individual"),
     "name": fresh(lambda _: f"Name {_mark()}"),
     "registered_on": two("2026-01-31", "2026-02-01"),
     "external_refs": fresh(lambda _: [{"source": "billing", "id": _mark(), "version": 1}]),
@@ -81,7 +81,7 @@ CLIENT: Mapping[str, Values] = {
     ),
     "source": two("referral", "website"),
     "source_detail": fresh(_text),
-    "referred_by_id": Values(lambda k: k.client_id, lambda _: None),
+    "referred_by_id": fresh(lambda k: k.client_id),
     "target_audience": fresh(_text),
     "operating_hours": two(
         [{"days": ["mon"], "opens": "08:30", "closes": "17:00"}],
@@ -114,9 +114,9 @@ CONTACT: Mapping[str, Values] = {
     "languages": two(["en"], ["lg", "sw"]),
     "emails": fresh(lambda _: [_address()]),
     "phones": fresh(_phone),
-    "do_not_contact": two(True, False),
+    "do_not_contact": two(True, True),
     "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
-    "reports_to_id": Values(lambda k: k.contact_id, lambda _: None),
+    "reports_to_id": fresh(lambda k: k.contact_id),
 }
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
@@ -170,7 +170,7 @@ UNWRITABLE: Mapping[str, Any] = {
     "updated_at": "2026-01-01T00:00:00.000000Z",
     "type_status": {"effective": "partner"},
     "review_due_on": "2026-01-01",
-    "primary_contact": None,
+    "primary_contact": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
     "links": ["x"],
     "active": False,
     "state": "disabled",

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -11,10 +12,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.access import StaleActor
+from crm_api.core.db import Disturbed
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.ids import id_or_nil
 from crm_api.core.jsonbody import Incoming, validate_body
-from crm_api.kit.idempotency import Claim, Stored, find, store
+from crm_api.kit.idempotency import Claim, Stored, find, once, store
 from crm_api.kit.replies import Reply
 from crm_api.kit.schemas import Create, Patch
 from crm_api.kit.scope import Scope
@@ -94,15 +96,22 @@ async def run_batch(scope: Scope, incoming: Incoming[Batch], claim: Claim | None
         await scope.verify()
         stored = await find(scope, claim)
         if stored is not None:
-            return _replayed(stored)
+            return _replayed(scope, stored)
     if incoming.value is None:
         raise refuse_all(incoming.faults)
     batch = incoming.value
     await scope.verify()
-    if batch.atomic:
-        async with scope.db.transaction(scope.actor.organization_id):
-            results = [await _atomic_item(scope, n, op) for n, op in enumerate(batch.operations)]
-            return await _finished(scope, claim, results)
+    run = partial(_all_or_none if batch.atomic else _each, scope, batch, claim)
+    return await once(scope, claim, run, partial(_replayed, scope))
+
+
+async def _all_or_none(scope: Scope, batch: Batch, claim: Claim | None) -> BatchReply:
+    async with scope.db.transaction(scope.actor.organization_id):
+        results = [await _atomic_item(scope, n, op) for n, op in enumerate(batch.operations)]
+        return await _finished(scope, claim, results)
+
+
+async def _each(scope: Scope, batch: Batch, claim: Claim | None) -> BatchReply:
     results = [
         await _item(scope, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)
     ]
@@ -124,8 +133,14 @@ async def _finished(scope: Scope, claim: Claim | None, results: list[str]) -> Ba
     return BatchReply(body)
 
 
-def _replayed(stored: Stored) -> BatchReply:
-    body = json.dumps(stored.reply, ensure_ascii=False, separators=(",", ":"))
+def _replayed(scope: Scope, stored: Stored) -> BatchReply:
+    """The stored results; of each client what today's rights read."""
+    service = ClientService(scope)
+    results = [
+        result | {"body": service.masked(result["body"])} if "body" in result else result
+        for result in stored.reply["results"]
+    ]
+    body = json.dumps({"results": results}, ensure_ascii=False, separators=(",", ":"))
     return BatchReply(body, {"Idempotency-Replayed": "true"})
 
 
@@ -149,6 +164,8 @@ async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
         refusal = Refusal(
             "conflict", "Your rights changed while the batch ran; send the rest again."
         )
+    except Disturbed as caught:
+        refusal = caught.refusal()
     except Refusal as caught:
         refusal = caught
     else:

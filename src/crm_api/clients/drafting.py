@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -31,6 +32,7 @@ SORT_KEY_LENGTH = 200
 SETTLED = ("name", "credit_limit")
 """Fields with a column of their name that more follows from: a sort key, a currency, a scale."""
 PLAIN = plain_fields(Client, CLIENTS, settled=SETTLED)
+_PLAIN = frozenset(PLAIN)
 EMPTY = empty_values(Client)
 CATALOGUED = {
     "type": "types",
@@ -79,7 +81,7 @@ def apply(
 ) -> None:
     """Take the accepted values into the draft; faults are collected, none is raised."""
     for name, value in values.items():
-        if name in PLAIN:
+        if name in _PLAIN:
             draft.after[name] = wire_value(value)
     _name(draft, values)
     _reach(draft, values, organization)
@@ -216,7 +218,7 @@ def derive(
 ) -> None:
     """Everything that follows from the rest; recomputing twice changes nothing."""
     start = draft.now("last_reviewed_on") or draft.now("registered_on")
-    draft.after["review_due_on"] = str(add_months(date.fromisoformat(str(start)), REVIEW_MONTHS))
+    draft.after["review_due_on"] = _review_due(str(start))
     draft.after["profile_state"] = (
         "complete"
         if _complete(draft, organization, contact_reach=contact_reach, primary=primary)
@@ -224,6 +226,11 @@ def derive(
     )
     if draft.after.get("type", draft.before.get("type")) != draft.before.get("type"):
         draft.row["type_since"] = "now"
+
+
+@lru_cache(maxsize=1024)
+def _review_due(start: str) -> str:
+    return str(add_months(date.fromisoformat(start), REVIEW_MONTHS))
 
 
 def _complete(

@@ -12,10 +12,13 @@ from crm_api.clients.people import NewPeople, check_link, wire_link
 from crm_api.clients.repository import LINKS
 from crm_api.clients.rules import check_references
 from crm_api.clients.service import ClientService
+from crm_api.contacts.repository import LIVE_CONTACTS
 from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.jsonbody import Incoming
+from crm_api.kit.deciding import require_current
 from crm_api.kit.idempotency import Claim, Stored, find, once, store
+from crm_api.kit.reading import found_by_id
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import Present
 
@@ -59,7 +62,7 @@ class LinkService(ClientService):
         )
 
     def _replayed_link(self, client_id: UUID, stored: Stored) -> Reply:
-        body = json.dumps(stored.reply, ensure_ascii=False, separators=(",", ":"))
+        body = _as_text(stored.reply)
         place = f"/v1/clients/{client_id}/contacts/{stored.resource_id}"
         return one(body, status=stored.status, location=place, replayed=True)
 
@@ -102,15 +105,21 @@ class LinkService(ClientService):
                 "repeated_item", "This person is linked already; change that link.", "/contact_id"
             )
 
-    async def change(self, client_id: UUID, link_id: UUID, incoming: Incoming[LinkPatch]) -> Reply:
-        return await self.settled(lambda: self._change(client_id, link_id, incoming))
+    async def change(
+        self,
+        client_id: UUID,
+        link_id: UUID,
+        incoming: Incoming[LinkPatch],
+        if_match: str | None = None,
+    ) -> Reply:
+        """Change a link; under the lock, since the state of its person counts too."""
+        async with self.locked():
+            return await self._change(client_id, link_id, incoming, if_match)
 
-    async def _change(self, client_id: UUID, link_id: UUID, incoming: Incoming[LinkPatch]) -> Reply:
-        present = await self.load(client_id)
-        rows = _rows_of(present)
-        row = _find(rows, link_id)
-        self.require_group("reach", "update")
-        self.require_live(present)
+    async def _change(
+        self, client_id: UUID, link_id: UUID, incoming: Incoming[LinkPatch], if_match: str | None
+    ) -> Reply:
+        present, rows, row = await self._linked(client_id, link_id, if_match)
         if incoming.value is None:
             raise refuse_all(incoming.faults)
         sent = incoming.value.model_dump(mode="json", exclude_unset=True)
@@ -120,6 +129,8 @@ class LinkService(ClientService):
         }
         primary = present.row["primary_link_id"]
         _refuse_leaving_primary(rows, row, changed, sent, primary)
+        if row["to_on"] is not None and changed["to_on"] is None:
+            await self._require_live_person(changed["contact_id"])
         draft = Draft(client_id, present.document)
         check_link(draft, _as_entry(changed, sent), "")
         if draft.faults:
@@ -131,15 +142,28 @@ class LinkService(ClientService):
             await self._store_links(present, after, "contact_changed", NewPeople())
         return _link_reply(client_id, after, row["id"], 200)
 
-    async def remove(self, client_id: UUID, link_id: UUID) -> None:
-        await self.settled(lambda: self._remove(client_id, link_id))
-
-    async def _remove(self, client_id: UUID, link_id: UUID) -> None:
+    async def _linked(
+        self, client_id: UUID, link_id: UUID, if_match: str | None
+    ) -> tuple[Present, Rows, dict[str, Any]]:
+        """The client, its links, and the one that is to change; refused in the usual order."""
         present = await self.load(client_id)
         rows = _rows_of(present)
         row = _find(rows, link_id)
         self.require_group("reach", "update")
+        require_current(if_match, _as_text(wire_link(row)), ())
         self.require_live(present)
+        return present, rows, row
+
+    async def _require_live_person(self, contact_id: str) -> None:
+        if not await found_by_id(self.scope, LIVE_CONTACTS, [UUID(contact_id)]):
+            raise Refusal("not_live", "The person is deleted; restore it first.")
+
+    async def remove(self, client_id: UUID, link_id: UUID, if_match: str | None = None) -> None:
+        async with self.locked():
+            await self._remove(client_id, link_id, if_match)
+
+    async def _remove(self, client_id: UUID, link_id: UUID, if_match: str | None) -> None:
+        present, rows, row = await self._linked(client_id, link_id, if_match)
         left = [r for r in rows if r["id"] != row["id"]]
         if row["id"] == present.row["primary_link_id"] and any(r["to_on"] is None for r in left):
             raise _primary_required()
@@ -158,7 +182,9 @@ class LinkService(ClientService):
             (r["id"] for r in after if "primary" in r["roles"] and r["to_on"] is None), None
         )
         draft = Draft(present.id, present.document)
-        reach = (present.found["contact_reach"] == "true") or people.has_reach
+        serving = [UUID(r["contact_id"]) for r in after if r["to_on"] is None]
+        known = await found_by_id(self.scope, LIVE_CONTACTS, serving)
+        reach = people.has_reach or any(row["reachable"] for row in known.values())
         derive(draft, self.actor.organization, contact_reach=reach, primary=primary)
         draft.after["contacts"] = [wire_link(r) for r in after]
         row = {"primary_link_id": primary, "profile_state": draft.after["profile_state"]}
@@ -240,7 +266,10 @@ def _moved(fault: Fault) -> Fault:
     return Fault(fault.code, fault.detail, pointer=pointer)
 
 
+def _as_text(link: Mapping[str, Any]) -> str:
+    return json.dumps(link, ensure_ascii=False, separators=(",", ":"))
+
+
 def _link_reply(client_id: UUID, rows: Rows, link_id: str, status: int) -> Reply:
-    link = wire_link(next(r for r in rows if r["id"] == link_id))
-    body = json.dumps(link, ensure_ascii=False, separators=(",", ":"))
+    body = _as_text(wire_link(next(r for r in rows if r["id"] == link_id)))
     return one(body, status=status, location=f"/v1/clients/{client_id}/contacts/{link_id}")

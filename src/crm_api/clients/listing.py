@@ -8,13 +8,14 @@ from crm_api.clients.repository import (
     ATTRIBUTES,
     CLIENT_SHAPE,
     EMAILS,
+    LINKS,
     PHONES,
     REFS,
     SITES,
     TAGS,
     effective_type,
 )
-from crm_api.contacts.repository import digits, sort_key
+from crm_api.contacts.repository import digits, email_key, sort_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.reading import Listing, child_filter, compare
 
@@ -81,6 +82,8 @@ CLIENT_LISTING = Listing(
         "country_code": child_filter(SITES, "client_id", "country_code"),
         "city": child_filter(SITES, "client_id", "city_key"),
         "currency": _currency_filter,
+        # Not for a query: the list of one contact's clients adds it.
+        "contact": child_filter(LINKS, "client_id", "contact_id"),
     },
     sorts={
         "name": lambda main, _: main.c.name_key,
@@ -94,7 +97,7 @@ BINDS = {
     "name": sort_key,
     "city": sort_key,
     "country_code": str.upper,
-    "emails": lambda value: value.strip().lower(),
+    "emails": email_key,
     "phones": digits,
 }
 """Filter → how its value stands in its column."""

@@ -44,6 +44,19 @@ def has_contact_reach() -> ColumnElement[Any]:
     return select(or_(*parts)).scalar_subquery()
 
 
+SERVED_BY = Statement(
+    select(LINKS.c.client_id)
+    .where(
+        LINKS.c.organization_id == ORG,
+        LINKS.c.contact_id == bindparam("contact_id", type_=Uuid()),
+        LINKS.c.to_on.is_(None),
+        CLIENTS.c.organization_id == ORG,
+        CLIENTS.c.id == LINKS.c.client_id,
+        CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
+    )
+    .distinct()
+    .order_by(LINKS.c.client_id)
+)
 VISIBLE_CLIENTS = Statement(
     select(CLIENTS.c.id).where(
         CLIENTS.c.organization_id == ORG,
@@ -120,6 +133,7 @@ def tag_entries(tags: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:
     return {ENTRIES: rows} if rows else {}
 
 
+# The one that stands for the name already comes first: nobody may take its place beside it.
 _next_holder = (
     select(CLIENTS.c.id)
     .where(
@@ -127,7 +141,7 @@ _next_holder = (
         CLIENTS.c.identity_digest == bindparam("digest", type_=LargeBinary()),
         CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
     )
-    .order_by(CLIENTS.c.id)
+    .order_by(CLIENTS.c.identity_slot != "", CLIENTS.c.id)
     .limit(1)
 )
 _PROMOTE = Statement(

@@ -12,7 +12,8 @@ from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.dates import format_instant
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.changes import Diff
-from crm_api.kit.replies import Reply
+from crm_api.kit.deciding import require_current
+from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import Present
 
 OVERRIDABLE = ("type",)
@@ -21,11 +22,20 @@ OVERRIDABLE = ("type",)
 class OverrideService(ClientService):
     """Overrides belong to the group `assessment`."""
 
-    async def put(self, client_id: UUID, field: str, incoming: Incoming[OverrideEntry]) -> Reply:
-        return await self.settled(lambda: self._put(client_id, field, incoming))
+    async def put(
+        self,
+        client_id: UUID,
+        field: str,
+        incoming: Incoming[OverrideEntry],
+        if_match: str | None = None,
+    ) -> Reply:
+        """Set the value; what is set already is no change."""
+        return await self.settled(lambda: self._put(client_id, field, incoming, if_match))
 
-    async def _put(self, client_id: UUID, field: str, incoming: Incoming[OverrideEntry]) -> Reply:
-        present = await self._decidable(client_id, field)
+    async def _put(
+        self, client_id: UUID, field: str, incoming: Incoming[OverrideEntry], if_match: str | None
+    ) -> Reply:
+        present = await self._decidable(client_id, field, if_match)
         if incoming.value is None:
             raise refuse_all(incoming.faults)
         entry = incoming.value
@@ -40,25 +50,29 @@ class OverrideService(ClientService):
             "type_override_expires_at": expires,
         }
         shown = {"value": entry.value, "reason": entry.reason, "expires_at": expires}
+        if shown == _held(present):
+            return one(present.seen)
         return await self._store(present, row, entry.value, shown, known, "override_set")
 
-    async def lift(self, client_id: UUID, field: str) -> Reply:
-        return await self.settled(lambda: self._lift(client_id, field))
+    async def lift(self, client_id: UUID, field: str, if_match: str | None = None) -> Reply:
+        """Let the derived value hold; where nothing is set, nothing changes."""
+        return await self.settled(lambda: self._lift(client_id, field, if_match))
 
-    async def _lift(self, client_id: UUID, field: str) -> Reply:
-        present = await self._decidable(client_id, field)
+    async def _lift(self, client_id: UUID, field: str, if_match: str | None) -> Reply:
+        present = await self._decidable(client_id, field, if_match)
         if present.row["type_override"] is None:
-            return await self.get(client_id, ())
+            return one(present.seen)
         known = await known_entries(self.scope.db, self.actor.organization)
         names = ("value", "reason", "by", "at", "expires_at")
         row = {"type_override" if n == "value" else f"type_override_{n}": None for n in names}
         return await self._store(present, row, present.row["type"], None, known, "override_lifted")
 
-    async def _decidable(self, client_id: UUID, field: str) -> Present:
-        present = await self.load(client_id)
+    async def _decidable(self, client_id: UUID, field: str, if_match: str | None) -> Present:
+        present = await self.load(client_id, with_seen=True)
         if field not in OVERRIDABLE:
             raise Refusal("not_found", "This field has no override.")
         self.require_group("assessment", "update")
+        require_current(if_match, present.seen, ())
         self.require_live(present)
         return present
 
@@ -72,13 +86,7 @@ class OverrideService(ClientService):
         action: str,
     ) -> Reply:
         document = present.document
-        held = present.row["type_override"]
-        before = held and {
-            "value": held,
-            "reason": present.row["type_override_reason"],
-            "expires_at": present.row["type_override_expires_at"],
-        }
-        diff: dict[str, tuple[Any, Any]] = {"type_override": (before, shown)}
+        diff: dict[str, tuple[Any, Any]] = {"type_override": (_held(present), shown)}
         if document["type"] != effective:
             diff["type"] = (document["type"], effective)
         status = _status_after(document["status"], known.types.get(effective, {}))
@@ -87,6 +95,19 @@ class OverrideService(ClientService):
             diff["status"] = (document["status"], status)
         changes: Diff = diff
         return await self.update(present, row, changes, action)
+
+
+def _held(present: Present) -> dict[str, Any] | None:
+    """The override as it was set, also one that has expired since."""
+    row = present.row
+    if row["type_override"] is None:
+        return None
+    expires = row["type_override_expires_at"]
+    return {
+        "value": row["type_override"],
+        "reason": row["type_override_reason"],
+        "expires_at": expires and format_instant(datetime.fromisoformat(expires)),
+    }
 
 
 def _check(entry: OverrideEntry, known: Catalogues) -> None:
@@ -99,16 +120,9 @@ def _check(entry: OverrideEntry, known: Catalogues) -> None:
                 pointer="/value",
             )
         )
-    if entry.expires_at is not None and (
-        entry.expires_at.tzinfo is None or entry.expires_at <= datetime.now(UTC)
-    ):
-        faults.append(
-            Fault(
-                "invalid_instant",
-                "Send a time in the future, with its zone.",
-                pointer="/expires_at",
-            )
-        )
+    if entry.expires_at is not None and entry.expires_at <= datetime.now(UTC):
+        detail = "Send a time in the future."
+        faults.append(Fault("invalid_instant", detail, pointer="/expires_at"))
     if faults:
         raise refuse_all(faults)
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from crm_api.contacts.schemas import Contact, ContactEntry
-from crm_api.core.formats.dates import LocalDate
+from crm_api.core.formats.dates import Instant, LocalDate
 from crm_api.core.formats.places import CountryCode, LanguageTag
 from crm_api.core.formats.text import Key, Line, Prose
 from crm_api.core.formats.web import WebUrl
@@ -262,7 +262,7 @@ class OverrideEntry(BaseModel):
         str, Line(1, 500), Field(description="Why.", examples=["Signed today, contract follows"])
     ]
     expires_at: Annotated[
-        datetime | None, Field(description="Until when it holds; absent: until lifted.")
+        Instant | None, Field(description="Until when it holds; absent: until lifted.")
     ] = None
 
 

@@ -6,11 +6,13 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from crm_api.clients.batch import Batch, BatchResult, run_batch
 from crm_api.clients.links import LinkService
+from crm_api.clients.of_contacts import ServedClients
 from crm_api.clients.overrides import OverrideService
 from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, OverrideEntry
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
+from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
@@ -34,6 +36,7 @@ from crm_api.routing import (
 )
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
+of_contacts = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
@@ -141,28 +144,30 @@ async def delete_client(
 
 @router.post(
     "/{client_id}/archive",
-    dependencies=[Declared],
+    dependencies=[Idempotent, Declared],
     responses=answers(200, Client, "The client."),
     openapi_extra=needs("clients:archive"),
 )
 async def archive_client(
-    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope, request: Request, client_id: PathId, if_match: IfMatch = None
 ) -> Response:
     """Take a client out of use; lists show it only when asked for."""
-    return as_one(await ClientService(scope).archive(client_id, if_match))
+    key = await claim(scope, request, 200)
+    return as_one(await ClientService(scope).archive(client_id, if_match, key))
 
 
 @router.post(
     "/{client_id}/restore",
-    dependencies=[Declared],
+    dependencies=[Idempotent, Declared],
     responses=answers(200, Client, "The client."),
     openapi_extra=needs("clients:restore"),
 )
 async def restore_client(
-    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope, request: Request, client_id: PathId, if_match: IfMatch = None
 ) -> Response:
     """Bring an archived or deleted client back into use."""
-    return as_one(await ClientService(scope).restore(client_id, if_match))
+    key = await claim(scope, request, 200)
+    return as_one(await ClientService(scope).restore(client_id, if_match, key))
 
 
 @router.get(
@@ -190,9 +195,10 @@ async def put_client_override(
     client_id: PathId,
     field: DerivedField,
     body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
+    if_match: IfMatch = None,
 ) -> Response:
     """Set a value over a derived one, with a reason."""
-    return as_one(await OverrideService(scope).put(client_id, field, body))
+    return as_one(await OverrideService(scope).put(client_id, field, body, if_match))
 
 
 @router.delete(
@@ -202,10 +208,10 @@ async def put_client_override(
     openapi_extra=needs("clients.assessment:update"),
 )
 async def lift_client_override(
-    scope: CurrentScope, client_id: PathId, field: DerivedField
+    scope: CurrentScope, client_id: PathId, field: DerivedField, if_match: IfMatch = None
 ) -> Response:
     """Let the derived value hold again."""
-    return as_one(await OverrideService(scope).lift(client_id, field))
+    return as_one(await OverrideService(scope).lift(client_id, field, if_match))
 
 
 @router.get(
@@ -248,9 +254,10 @@ async def patch_client_contact(
     client_id: PathId,
     link_id: PathId,
     body: Annotated[Incoming[LinkPatch], Depends(JsonBody(LinkPatch))],
+    if_match: IfMatch = None,
 ) -> Response:
     """Change roles, function, title or dates; making one primary demotes the other."""
-    return as_one(await LinkService(scope).change(client_id, link_id, body))
+    return as_one(await LinkService(scope).change(client_id, link_id, body, if_match))
 
 
 @router.delete(
@@ -261,8 +268,63 @@ async def patch_client_contact(
     openapi_extra=needs("clients.reach:update"),
 )
 async def unlink_client_contact(
-    scope: CurrentScope, client_id: PathId, link_id: PathId
+    scope: CurrentScope, client_id: PathId, link_id: PathId, if_match: IfMatch = None
 ) -> Response:
     """Remove a link; the primary one only when nobody else is left."""
-    await LinkService(scope).remove(client_id, link_id)
+    await LinkService(scope).remove(client_id, link_id, if_match)
     return Response(status_code=204)
+
+
+@router.post(
+    "/{client_id}/emails/{email_id}/verify",
+    dependencies=[Idempotent, Declared],
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.reach:update"),
+)
+async def verify_client_email(
+    scope: CurrentScope,
+    request: Request,
+    client_id: PathId,
+    email_id: PathId,
+    body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Say how an e-mail address works: somebody tried."""
+    key = await claim(scope, request, 200)
+    service = ClientService(scope)
+    return as_one(await service.verify(client_id, "emails", email_id, body, if_match, key))
+
+
+@router.post(
+    "/{client_id}/phones/{phone_id}/verify",
+    dependencies=[Idempotent, Declared],
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.reach:update"),
+)
+async def verify_client_phone(
+    scope: CurrentScope,
+    request: Request,
+    client_id: PathId,
+    phone_id: PathId,
+    body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Say how a phone number works: somebody tried."""
+    key = await claim(scope, request, 200)
+    service = ClientService(scope)
+    return as_one(await service.verify(client_id, "phones", phone_id, body, if_match, key))
+
+
+@of_contacts.get(
+    "/{contact_id}/clients",
+    responses=answers(200, Page[Client], "One page of clients."),
+    openapi_extra=needs("clients.reach:read"),
+)
+async def list_contact_clients(
+    scope: CurrentScope,
+    request: Request,
+    contact_id: PathId,
+    items: Annotated[Items, Depends(ListQuery(Client, EXPANSIONS))],
+) -> Response:
+    """List the clients that a person serves or served, as far as your role may see them."""
+    return as_list(await ServedClients(scope).list_of(contact_id, items), request)

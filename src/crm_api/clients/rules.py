@@ -14,6 +14,7 @@ from crm_api.kit.deciding import Sifted
 from crm_api.kit.reading import found_by_id
 from crm_api.kit.scope import Scope
 
+_DERIVED = "This type follows from facts; set it as an override with a reason."
 OPTION_RIGHTS = {"allow_duplicate": "duplicate_override", "on_inactive": "restore"}
 
 
@@ -31,9 +32,11 @@ def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogu
     kind = str(draft.now("type"))
     entry = known.types.get(kind)
     moved = draft.before.get("type") != kind
-    if "type" in sent and moved and entry is not None and entry.get("derived_only"):
-        detail = "This type follows from facts; set it as an override with a reason."
+    held = (draft.before.get("type_status") or {}).get("override") is not None
+    if "type" in sent and moved and (held or (entry or {}).get("derived_only")):
+        detail = "An override holds; set another one or lift it." if held else _DERIVED
         draft.fault("derived_value", detail, "/type")
+        return
     status = draft.now("status")
     status_moved = bool(draft.before) and draft.before.get("status") != status
     allowed = (entry or {}).get("statuses")

@@ -1,7 +1,7 @@
 """Clients: what may be done with them, in which order it is refused, and what follows from it."""
 
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
@@ -11,7 +11,7 @@ from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_
 from crm_api.clients.listing import BINDS, CLIENT_LISTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.people import NewPeople, new_people
-from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, TAGS
+from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, TAGS
 from crm_api.clients.rules import (
     check_references,
     check_tier,
@@ -19,10 +19,15 @@ from crm_api.clients.rules import (
     require_options,
 )
 from crm_api.clients.schemas import Client
-from crm_api.contacts.reach import email_rows, settle_emails
+from crm_api.contacts.reach import (
+    email_rows,
+    stored_email_rows,
+    stored_phone_rows,
+    without_emails,
+)
+from crm_api.contacts.verification import VerifyingService
 from crm_api.core.access import StaleActor
 from crm_api.core.db import UniqueClash
-from crm_api.core.formats.emails import parse_email
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.deciding import (
     Sifted,
@@ -35,13 +40,13 @@ from crm_api.kit.deciding import (
 from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.replies import Reply, one
-from crm_api.kit.service import Present, RecordService
+from crm_api.kit.service import Present
 from crm_api.kit.writing import Write, write_one
 
-IDEMPOTENCY_KEY = "pk_idempotency_records"
+IDEMPOTENCY_KEY, IDENTITY = "pk_idempotency_records", "uq_clients_identity"
 
 
-class ClientService(RecordService):
+class ClientService(VerifyingService):
     """The clients of one organization, as one actor may treat them."""
 
     resource = Client
@@ -49,6 +54,11 @@ class ClientService(RecordService):
     parent = "client_id"
     aside = (("contact_reach", has_contact_reach),)
     binds = BINDS
+    reach_group = "reach"
+    point_tables: ClassVar = {
+        "emails": (EMAILS, stored_email_rows),
+        "phones": (PHONES, stored_phone_rows),
+    }
 
     def lifecycles(self) -> list[str]:
         return visible_lifecycles(self.scope)
@@ -104,25 +114,31 @@ class ClientService(RecordService):
         self, draft: Draft, people: NewPeople, sifted: Sifted, claim: Claim | None
     ) -> Reply:
         try:
-            return await self._insert_once(draft, people, "", claim)
+            return await self._insert_named(draft, people, sifted, claim)
         except UniqueClash as clash:
             blocked = await self._blocked(clash, draft, people)
-            if blocked.kind == "name" and sifted.options.get("allow_duplicate"):
-                return await self._insert_or_refuse(draft, people, str(draft.client_id), claim)
-            if blocked.kind == "emails" and sifted.options.get("on_inactive") == "create":
-                return await self._insert_taking_over(blocked, draft, people, claim)
-            raise blocked.refusal from None
+            if blocked.kind != "emails" or sifted.options.get("on_inactive") != "create":
+                raise blocked.refusal from None
+        return await self._insert_taking_over(blocked, draft, people, sifted, claim)
 
-    async def _insert_or_refuse(
-        self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None
+    async def _insert_named(
+        self, draft: Draft, people: NewPeople, sifted: Sifted, claim: Claim | None
     ) -> Reply:
+        """Under its name; beside another of that name only where the caller said so."""
         try:
-            return await self._insert_once(draft, people, slot, claim)
+            return await self._insert_once(draft, people, "", claim)
         except UniqueClash as clash:
-            raise (await self._blocked(clash, draft, people)).refusal from None
+            if clash.constraint != IDENTITY or not sifted.options.get("allow_duplicate"):
+                raise
+        return await self._insert_once(draft, people, str(draft.client_id), claim)
 
     async def _insert_taking_over(
-        self, blocked: Blocked, draft: Draft, people: NewPeople, claim: Claim | None
+        self,
+        blocked: Blocked,
+        draft: Draft,
+        people: NewPeople,
+        sifted: Sifted,
+        claim: Claim | None,
     ) -> Reply:
         """The address leaves the inactive holder in the same transaction."""
         visible = self.lifecycles()
@@ -132,16 +148,26 @@ class ClientService(RecordService):
         async with self.locked():
             for holder_id in {holder["id"] for holder in blocked.holders}:
                 await self._release_emails(holder_id, set(draft.email_keys))
-            return await self._insert_or_refuse(draft, people, "", claim)
+            try:
+                return await self._insert_named(draft, people, sifted, claim)
+            except UniqueClash as clash:
+                raise (await self._blocked(clash, draft, people)).refusal from None
 
     async def _release_emails(self, client_id: UUID, keys: set[str]) -> None:
         present = await self.load(client_id)
         before = present.document["emails"]
-        left = [e["address"] for e in before if parse_email(e["address"]).key not in keys]
-        kept = settle_emails(left, before, "/emails")
-        rows = email_rows(kept, self.parent, client_id)
-        diff = {"emails": (before, kept.items)}
-        await self.update(present, {}, diff, "email_released", replaced={EMAILS: rows})
+        left = without_emails(before, keys)
+        rows = email_rows(left, self.parent, client_id)
+        draft = Draft(client_id, present.document, after={"emails": left.items})
+        self.derive(draft, present)
+        row, moved = finish_row(draft), _moved_identity(draft, present)
+        if moved:
+            # An individual is told apart by its address; what is left must not clash here.
+            row |= moved | {"identity_slot": str(client_id)}
+        replaced = {EMAILS: rows}
+        await self.update(present, row, draft.diff(), "email_released", replaced=replaced)
+        if moved:
+            await promote_identity(self.scope.db, self.actor.organization_id, present.row)
 
     async def _insert_once(
         self, draft: Draft, people: NewPeople, slot: str, claim: Claim | None
@@ -196,6 +222,10 @@ class ClientService(RecordService):
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
                 return await run()
+        if any(name in incoming.raw and not incoming.raw[name] for name in ("emails", "phones")):
+            # Without own addresses those of its persons count, and they must not go meanwhile.
+            async with self.locked():
+                return await run()
         return await self.settled(run)
 
     async def _patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
@@ -218,37 +248,39 @@ class ClientService(RecordService):
         await check_references(self.scope, draft, sifted.values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)
-        reach = present.found["contact_reach"] == "true"
-        derive(
-            draft,
-            self.actor.organization,
-            contact_reach=reach,
-            primary=present.row["primary_link_id"],
-        )
+        self.derive(draft, present)
         if not draft.diff():
             return await self.get(client_id, ())
         return await self._apply(draft, present, sifted)
 
+    def derive(self, draft: Draft, present: Present) -> None:
+        """The derived values of a stored client after a draft."""
+        reach = present.found["contact_reach"] == "true"
+        primary = present.row["primary_link_id"]
+        derive(draft, self.actor.organization, contact_reach=reach, primary=primary)
+
     async def _apply(self, draft: Draft, present: Present, sifted: Sifted) -> Reply:
-        diff, row = draft.diff(), finish_row(draft)
-        digest = identity_of(draft).hex()
-        moved = digest != str(present.row["identity_digest"]).removeprefix("\\x")
-        if moved:
-            row |= {"identity_digest": digest, "identity_slot": ""}
+        moved = _moved_identity(draft, present)
+        try:
+            try:
+                return await self._apply_named(draft, present, moved)
+            except UniqueClash as clash:
+                if clash.constraint != IDENTITY or not sifted.options.get("allow_duplicate"):
+                    raise
+            moved["identity_slot"] = str(draft.client_id)
+            return await self._apply_named(draft, present, moved)
+        except UniqueClash as clash:
+            raise (await self._blocked(clash, draft, NewPeople())).refusal from None
+
+    async def _apply_named(self, draft: Draft, present: Present, moved: dict[str, Any]) -> Reply:
+        diff, row = draft.diff(), finish_row(draft) | moved
         replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
         tags = tag_entries(replaced.get(TAGS, []))
 
         async def apply_now() -> Reply:
             return await self.update(present, row, diff, "updated", replaced=replaced, ensured=tags)
 
-        try:
-            return await (self._moving_identity(present, apply_now) if moved else apply_now())
-        except UniqueClash as clash:
-            blocked = await self._blocked(clash, draft, NewPeople())
-            if blocked.kind == "name" and sifted.options.get("allow_duplicate"):
-                row["identity_slot"] = str(draft.client_id)
-                return await self._moving_identity(present, apply_now)
-            raise blocked.refusal from None
+        return await (self._moving_identity(present, apply_now) if moved else apply_now())
 
     async def _moving_identity(self, present: Present, apply_now: Any) -> Reply:
         """When a name is given up, an allowed duplicate of it takes its place in the constraint."""
@@ -259,14 +291,28 @@ class ClientService(RecordService):
 
     # -------------------------------------------------------------- lifecycle
 
-    async def archive(self, client_id: UUID, if_match: str | None) -> Reply:
-        return await self.move(client_id, "archive", "archived", "archived", ("live",), if_match)
-
-    async def restore(self, client_id: UUID, if_match: str | None) -> Reply:
-        """Back to live: from archived, or (who reads them) from deleted."""
+    async def archive(
+        self, client_id: UUID, if_match: str | None, claim: Claim | None = None
+    ) -> Reply:
+        sources = ("live",)
         return await self.move(
-            client_id, "restore", "restored", "live", ("archived", "deleted"), if_match
+            client_id, "archive", "archived", "archived", sources, if_match, claim
         )
+
+    async def restore(
+        self, client_id: UUID, if_match: str | None, claim: Claim | None = None
+    ) -> Reply:
+        """Back to live: from archived, or (who reads them) from deleted."""
+        sources = ("archived", "deleted")
+        return await self.move(client_id, "restore", "restored", "live", sources, if_match, claim)
 
     async def delete(self, client_id: UUID, if_match: str | None) -> None:
         await self.move(client_id, "delete", "deleted", "deleted", ("live", "archived"), if_match)
+
+
+def _moved_identity(draft: Draft, present: Present) -> dict[str, Any]:
+    """The columns of what must be unique, where the draft changes it."""
+    digest = identity_of(draft).hex()
+    if digest == str(present.row["identity_digest"]).removeprefix("\\x"):
+        return {}
+    return {"identity_digest": digest, "identity_slot": ""}

@@ -1,6 +1,6 @@
 """E-mail addresses and phone numbers: their shapes, and how a sent list becomes what shall be."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -253,6 +253,24 @@ def _one_primary(found: Settled, pointer: str) -> None:
         )
     for n, item in enumerate(found.items):
         item["is_primary"] = item is marked[0] if marked else n == 0
+
+
+def without_emails(items: Sequence[Item], keys: Collection[str]) -> Settled:
+    """What is left of stored addresses when some leave; one of them stays primary."""
+    left = [dict(item) for item in items if _email_key(item) not in keys]
+    found = Settled(left, [_email_key(item) for item in left], [])
+    _one_primary(found, "")
+    return found
+
+
+def stored_email_rows(items: list[Item], parent: str, parent_id: UUID) -> list[Item]:
+    """The table rows of addresses that stand in a record already."""
+    return email_rows(Settled(items, [_email_key(i) for i in items], []), parent, parent_id)
+
+
+def stored_phone_rows(items: list[Item], parent: str, parent_id: UUID) -> list[Item]:
+    """The table rows of numbers that stand in a record already."""
+    return phone_rows(Settled(items, [], []), parent, parent_id)
 
 
 def email_rows(found: Settled, parent: str, parent_id: UUID) -> list[Item]:

@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from crm_api.contacts.schemas import Contact
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
+from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
@@ -86,6 +87,14 @@ CONTACT_LISTING = Listing(
 )
 
 
+def email_key(value: str) -> str:
+    """An address, or a part of one, as it is compared: a whole one with its domain in ASCII."""
+    try:
+        return parse_email(value).key
+    except ValueError:
+        return value.strip().lower()
+
+
 def digits(value: str) -> str:
     return "".join(c for c in value if c.isdigit() or c == "+")
 
@@ -100,7 +109,7 @@ def sort_key(value: str) -> str:
 
 BINDS = {
     "name": sort_key,
-    "emails": lambda value: value.strip().lower(),
+    "emails": email_key,
     "phones": digits,
 }
 """Filter → how its value stands in its column."""
@@ -154,7 +163,8 @@ _LIVE_LINKS = Statement(
             LINKS.c.to_on.is_(None),
             CLIENTS.c.organization_id == ORG,
             CLIENTS.c.id == LINKS.c.client_id,
-            CLIENTS.c.lifecycle.in_(words("live", "archived")),
+            # Also of a deleted client, which may be restored with its persons.
+            CLIENTS.c.lifecycle.not_in(words("merged", "erased")),
         )
         .subquery("l")
     )

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from crm_api.contacts.schemas import Contact
 from crm_api.contacts.service import ContactService
+from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
@@ -114,15 +115,16 @@ async def delete_contact(
 
 @router.post(
     "/{contact_id}/restore",
-    dependencies=[Declared],
+    dependencies=[Idempotent, Declared],
     responses=answers(200, Contact, "The contact."),
     openapi_extra=needs("contacts:restore"),
 )
 async def restore_contact(
-    scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope, request: Request, contact_id: PathId, if_match: IfMatch = None
 ) -> Response:
     """Bring a deleted person back."""
-    return as_one(await ContactService(scope).restore(contact_id, if_match))
+    key = await claim(scope, request, 200)
+    return as_one(await ContactService(scope).restore(contact_id, if_match, key))
 
 
 @router.get(
@@ -137,3 +139,43 @@ async def get_contact_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await ContactService(scope).history(contact_id, items))
+
+
+@router.post(
+    "/{contact_id}/emails/{email_id}/verify",
+    dependencies=[Idempotent, Declared],
+    responses=answers(200, Contact, "The contact."),
+    openapi_extra=needs("contacts.person_reach:update"),
+)
+async def verify_contact_email(
+    scope: CurrentScope,
+    request: Request,
+    contact_id: PathId,
+    email_id: PathId,
+    body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Say how an e-mail address works: somebody tried."""
+    key = await claim(scope, request, 200)
+    service = ContactService(scope)
+    return as_one(await service.verify(contact_id, "emails", email_id, body, if_match, key))
+
+
+@router.post(
+    "/{contact_id}/phones/{phone_id}/verify",
+    dependencies=[Idempotent, Declared],
+    responses=answers(200, Contact, "The contact."),
+    openapi_extra=needs("contacts.person_reach:update"),
+)
+async def verify_contact_phone(
+    scope: CurrentScope,
+    request: Request,
+    contact_id: PathId,
+    phone_id: PathId,
+    body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
+    if_match: IfMatch = None,
+) -> Response:
+    """Say how a phone number works: somebody tried."""
+    key = await claim(scope, request, 200)
+    service = ContactService(scope)
+    return as_one(await service.verify(contact_id, "phones", phone_id, body, if_match, key))

@@ -2,11 +2,18 @@
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from crm_api.contacts.drafting import EMPTY, PLAIN, sort_key
-from crm_api.contacts.reach import email_rows, phone_rows, settle_emails, settle_phones
+from crm_api.contacts.reach import (
+    email_rows,
+    phone_rows,
+    settle_emails,
+    settle_phones,
+    stored_email_rows,
+    stored_phone_rows,
+)
 from crm_api.contacts.repository import (
     ACTIVE_USERS,
     BINDS,
@@ -20,6 +27,7 @@ from crm_api.contacts.repository import (
     live_links,
 )
 from crm_api.contacts.schemas import Contact
+from crm_api.contacts.verification import VerifyingService
 from crm_api.core.access import StaleActor
 from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal
@@ -38,7 +46,6 @@ from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import wire_value
 from crm_api.kit.reading import found_by_id
 from crm_api.kit.replies import Reply, one
-from crm_api.kit.service import RecordService
 from crm_api.kit.writing import Write, write_one
 
 IDEMPOTENCY_KEY = "pk_idempotency_records"
@@ -64,13 +71,18 @@ class Draft:
         }
 
 
-class ContactService(RecordService):
+class ContactService(VerifyingService):
     """The contacts of one organization, as one actor may treat them."""
 
     resource = Contact
     listing = CONTACT_LISTING
     parent = "contact_id"
     binds = BINDS
+    reach_group = "person_reach"
+    point_tables: ClassVar = {
+        "emails": (EMAILS, stored_email_rows),
+        "phones": (PHONES, stored_phone_rows),
+    }
 
     def lifecycles(self) -> list[str]:
         readable = self.actor.rights.can("contacts", "read_deleted")
@@ -234,5 +246,8 @@ class ContactService(RecordService):
                 raise Refusal("still_linked", detail)
             await self.move(contact_id, "delete", "deleted", "deleted", ("live",), if_match)
 
-    async def restore(self, contact_id: UUID, if_match: str | None) -> Reply:
-        return await self.move(contact_id, "restore", "restored", "live", ("deleted",), if_match)
+    async def restore(
+        self, contact_id: UUID, if_match: str | None, claim: Claim | None = None
+    ) -> Reply:
+        sources = ("deleted",)
+        return await self.move(contact_id, "restore", "restored", "live", sources, if_match, claim)

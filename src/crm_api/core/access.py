@@ -35,6 +35,13 @@ class Rights:
             self.memo[question] = answer
         return answer
 
+    def reads_own(self, resource: str, group: str) -> bool:
+        """Whether at least the own rows may be read: in each layer who reads all reads those too."""
+        return all(
+            any(_grants(layer, resource, action, group) for action in ("read", "read_own"))
+            for layer in self.layers
+        )
+
     def allows(self, scope: str) -> bool:
         """Whether a whole scope, wildcards included, lies inside these rights."""
         return all(any(_covers(held, scope) for held in layer) for layer in self.layers)

@@ -17,11 +17,14 @@ from sqlalchemy.dialects.postgresql import asyncpg as pg_dialect
 from sqlalchemy.sql import ClauseElement
 
 from crm_api.core.errors import Refusal
+from crm_api.core.pool import Connection, Connections
 
 log = structlog.get_logger()
 DIALECT = pg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's own
 
 Row = Mapping[str, Any]
+
+ACQUIRE_SECONDS = 5.0
 
 
 class Statement:
@@ -40,7 +43,14 @@ class Statement:
         return [values[name] if name in values else defaults[name] for name in self._order]
 
 
-class UniqueClash(Exception):
+class Disturbed(Exception):
+    """Another write stopped this statement. Where nobody makes more of it, `refusal` answers."""
+
+    def refusal(self) -> Refusal:
+        return Refusal("conflict", "Another write came first; read again and retry.")
+
+
+class UniqueClash(Disturbed):
     """A unique constraint was hit; `constraint` is its name without any shard suffix."""
 
     def __init__(self, constraint: str) -> None:
@@ -48,7 +58,7 @@ class UniqueClash(Exception):
         self.constraint = constraint
 
 
-class ReferenceBroken(Exception):
+class ReferenceBroken(Disturbed):
     """A foreign key points to nothing (or is still pointed at)."""
 
     def __init__(self, constraint: str) -> None:
@@ -56,29 +66,19 @@ class ReferenceBroken(Exception):
         self.constraint = constraint
 
 
-class LockTimedOut(Exception):
+class LockTimedOut(Disturbed):
     """A lock was not free within the lock time-out; `context` is PostgreSQL's own."""
+
+    def refusal(self) -> Refusal:
+        return unavailable("Other writes of this organization take long.")
 
     def __init__(self, context: str) -> None:
         super().__init__(context)
         self.context = context
 
 
-class Serialization(Exception):
+class Serialization(Disturbed):
     """A deadlock or serialization failure: the statement may simply be run again."""
-
-
-class _Connection(asyncpg.Connection):
-    """A connection that remembers its organization and is handed back without a round trip."""
-
-    organization_id: UUID | None = None
-
-    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's own signature
-        # The pool's reset is a second round trip for each request. Nothing of ours outlives a
-        # transaction but the organization, which every checkout compares and sets.
-        if self.is_in_transaction():
-            self.organization_id = None
-            await super().reset(timeout=timeout)
 
 
 def unavailable(detail: str = "The database cannot answer right now.") -> Refusal:
@@ -127,7 +127,7 @@ def _translated() -> Any:
         raise mapped from error
 
 
-_ambient: ContextVar["_Connection | None"] = ContextVar("ambient_connection", default=None)
+_ambient: ContextVar[Connection | None] = ContextVar("ambient_connection", default=None)
 
 
 class Database:
@@ -137,10 +137,9 @@ class Database:
     plan that a prepared statement falls into after five runs reads thirty times the buffers.
     """
 
-    def __init__(self, main: "asyncpg.Pool[Any]", lists: "asyncpg.Pool[Any]") -> None:
+    def __init__(self, main: Connections, lists: Connections) -> None:
         self._main = main
         self._lists = lists
-        self._acquire_timeout = 5.0
 
     @classmethod
     async def connect(
@@ -163,20 +162,21 @@ class Database:
             "citus.propagate_set_commands": "local",
         }
 
-        async def pool(limit: int, extra: dict[str, str]) -> "asyncpg.Pool[Any]":
-            return await asyncpg.create_pool(
+        async def pool(limit: int, extra: dict[str, str]) -> Connections:
+            found = await asyncpg.create_pool(
                 dsn,
                 min_size=1,
                 max_size=limit,
                 max_inactive_connection_lifetime=600,
                 statement_cache_size=512,
                 max_cacheable_statement_size=0,
-                connection_class=_Connection,
+                connection_class=Connection,
                 server_settings=settings | extra,
                 timeout=5,
                 # Backstop for a black hole on the wire; statement_timeout acts first.
                 command_timeout=statement_timeout_ms / 1000 + 2,
             )
+            return Connections(found, limit, ACQUIRE_SECONDS)
 
         with _translated():
             return cls(
@@ -192,30 +192,6 @@ class Database:
         self._main.terminate()
         self._lists.terminate()
 
-    @contextlib.asynccontextmanager
-    async def _connection(
-        self, organization_id: UUID | None, *, lists: bool = False
-    ) -> AsyncIterator[_Connection]:
-        held = _ambient.get()
-        if held is not None:
-            yield held
-            return
-        pool = self._lists if lists else self._main
-        proxy = await pool.acquire(timeout=self._acquire_timeout)
-        try:
-            # The proxy's indirection costs 8 µs a call.
-            connection: _Connection = proxy._con  # type: ignore[attr-defined]  # noqa: SLF001  # no public way
-            if connection.organization_id != organization_id:
-                # A plain SET outside any transaction: it cannot be undone by a rollback, and it
-                # is repeated only when the organization of this connection changes.
-                connection.organization_id = None
-                value = "" if organization_id is None else str(organization_id)
-                await connection.execute(f"SET app.organization_id = '{value}'")
-                connection.organization_id = organization_id
-            yield connection
-        finally:
-            await pool.release(proxy)
-
     async def fetchrow(
         self,
         organization_id: UUID | None,
@@ -225,9 +201,13 @@ class Database:
         lists: bool = False,
     ) -> Any:
         """The first row, or None. `lists` chooses the pool whose statements are planned anew."""
+        arguments = statement.arguments(values or {})
+        held = _ambient.get()
         with _translated():
-            async with self._connection(organization_id, lists=lists) as connection:
-                return await connection.fetchrow(statement.sql, *statement.arguments(values or {}))
+            if held is not None:
+                return await held.fetchrow(statement.sql, *arguments)
+            async with (self._lists if lists else self._main).of(organization_id) as connection:
+                return await connection.fetchrow(statement.sql, *arguments)
 
     async def fetch(
         self,
@@ -235,12 +215,16 @@ class Database:
         statement: Statement,
         values: Mapping[str, Any] | None = None,
     ) -> list[Any]:
+        arguments = statement.arguments(values or {})
+        held = _ambient.get()
         with _translated():
-            async with self._connection(organization_id) as connection:
-                return await connection.fetch(statement.sql, *statement.arguments(values or {}))
+            if held is not None:
+                return await held.fetch(statement.sql, *arguments)
+            async with self._main.of(organization_id) as connection:
+                return await connection.fetch(statement.sql, *arguments)
 
     @contextlib.asynccontextmanager
-    async def transaction(self, organization_id: UUID | None) -> AsyncIterator[_Connection]:
+    async def transaction(self, organization_id: UUID | None) -> AsyncIterator[Connection]:
         """Every statement of this task runs in one transaction until the block ends.
 
         Inside another transaction it joins it: the outermost block commits, before any reply.
@@ -251,7 +235,7 @@ class Database:
             return
         with _translated():
             async with (
-                self._connection(organization_id) as connection,
+                self._main.of(organization_id) as connection,
                 connection.transaction(),
             ):
                 token = _ambient.set(connection)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
 
+from crm_api.core.db import Disturbed
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.faults import MAX_FAULTS, describe, pointer_of
 from crm_api.core.logs import get_logger
@@ -140,6 +141,7 @@ def install_problem_handlers(app: FastAPI, base_url: str = "") -> None:
         return Refusal("internal_error")
 
     app.add_exception_handler(Refusal, answering(lambda _, error: error))
+    app.add_exception_handler(Disturbed, answering(lambda _, error: error.refusal()))
     app.add_exception_handler(
         HTTPException, answering(lambda request, error: refusal_of_http(error, request.scope))
     )

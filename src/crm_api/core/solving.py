@@ -7,16 +7,21 @@ FastAPI's own resolver takes every form there is, and costs a third of a read's 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import iscoroutinefunction
-from typing import Any
+from operator import attrgetter
+from types import NoneType
+from typing import Any, Final, cast, get_args
+from uuid import UUID
 
 from fastapi import Request, Response
 from fastapi._compat import ModelField
 from fastapi.dependencies.models import Dependant
-from fastapi.dependencies.utils import request_params_to_args
 from fastapi.exceptions import RequestValidationError
+from fastapi.params import Param, Path
 
 Handler = Callable[[Request], Awaitable[Response]]
 Call = Callable[..., Awaitable[Any]]
+
+_SCALARS: Final = {bool, int, str, UUID, NoneType}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +40,19 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
-class _Parameters:
-    """The parameters of one kind; FastAPI reads and checks them."""
+class _Parameter:
+    """One value of the path, the query or the headers."""
 
-    fields: list[ModelField]
+    field: ModelField
     received: Callable[[Request], Mapping[str, Any]]
+
+    def read(self, request: Request) -> tuple[Any, list[Any]]:
+        """The value and what is wrong with it."""
+        field = self.field
+        sent = self.received(request).get(field.alias)
+        if sent is None:
+            return field.default, []
+        return field.validate(sent, loc=(cast("Param", field.field_info).in_.value, field.alias))
 
 
 def plain_handler(dependant: Dependant) -> Handler | None:
@@ -49,25 +62,26 @@ def plain_handler(dependant: Dependant) -> Handler | None:
     route's own in path, query and headers.
     """
     below = [each for part in dependant.dependencies for each in _in_order(part)]
-    if not _is_plain(dependant) or not all(_is_plain(each) and not _fields(each) for each in below):
+    if not all(_is_plain(each) and not _fields(each) for each in below):
+        return None
+    if not (_is_plain(dependant) and all(map(_is_scalar, _fields(dependant)))):
         return None
     steps = list({each.call: _step(each) for each in below}.values())
     endpoint = _step(dependant)
-    kinds = [
-        _Parameters(dependant.path_params, lambda request: request.path_params),
-        _Parameters(dependant.query_params, lambda request: request.query_params),
-        _Parameters(dependant.header_params, lambda request: request.headers),
-    ]
-    kinds = [kind for kind in kinds if kind.fields]
+    kinds = (
+        (dependant.path_params, attrgetter("path_params")),
+        (dependant.query_params, attrgetter("query_params")),
+        (dependant.header_params, attrgetter("headers")),
+    )
+    parameters = [_Parameter(field, received) for fields, received in kinds for field in fields]
 
     async def handle(request: Request) -> Response:
         answers: dict[Call, Any] = {}
         for step in steps:
             answers[step.call] = await step.call(**step.arguments(request, answers))
         arguments, faults = endpoint.arguments(request, answers), list[Any]()
-        for kind in kinds:
-            found, wrong = request_params_to_args(kind.fields, kind.received(request))
-            arguments |= found
+        for parameter in parameters:
+            arguments[parameter.field.name], wrong = parameter.read(request)
             faults += wrong
         if faults:
             raise RequestValidationError(faults)
@@ -85,14 +99,22 @@ def _in_order(dependant: Dependant) -> Iterator[Dependant]:
 
 
 def _step(dependant: Dependant) -> _Step:
-    needs = ((part.name, part.call) for part in dependant.dependencies)
-    named = tuple((name, call) for name, call in needs if name is not None and call is not None)
-    assert dependant.call is not None
-    return _Step(dependant.call, dependant.request_param_name, named)
+    needs = tuple(
+        (part.name, cast("Call", part.call)) for part in dependant.dependencies if part.name
+    )
+    return _Step(cast("Call", dependant.call), dependant.request_param_name, needs)
 
 
 def _fields(dependant: Dependant) -> list[ModelField]:
     return [*dependant.path_params, *dependant.query_params, *dependant.header_params]
+
+
+def _is_scalar(field: ModelField) -> bool:
+    """One value under one name, from the path or with a default."""
+    annotation, info = field.field_info.annotation, field.field_info
+    kinds = set(get_args(annotation) or (annotation,))
+    given = isinstance(info, Path) or not info.is_required()
+    return given and info.validation_alias in (None, field.alias) and kinds <= _SCALARS
 
 
 def _is_plain(dependant: Dependant) -> bool:

@@ -68,7 +68,15 @@ def suggest(
         if target is not None:
             taken.add(target.name)
         found.append(Column(place, title, target))
-    return found
+    return found if "contact_name" in taken else [_without_person(c) for c in found]
+
+
+def _without_person(column: Column) -> Column:
+    """Nobody is named: a contact's address is then the client's own."""
+    if column.target is None or column.target.how != "contact":
+        return column
+    name = {"contact_email": "email", "contact_phone": "phone"}.get(column.target.name)
+    return Column(column.place, column.title, None if name is None else TARGETS[name])
 
 
 def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target | None:
@@ -160,8 +168,10 @@ def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column
 
 
 def require_name(columns: Sequence[Column]) -> None:
-    """Raises:
-    MappingError: no column becomes the name.
+    """A client without a name is none.
+
+    Raises:
+        MappingError: no column becomes the name.
     """
     if any(c.target is not None and c.target.name == "name" for c in columns):
         return

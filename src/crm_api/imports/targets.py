@@ -72,7 +72,7 @@ _ALL: Final = (
     _target(
         "email", "several",
         "e mail, mail, emails, e mails, email address, e mail address, email 1, email 2, "
-        "primary email, contact email",
+        "primary email",
         "emails",
     ),
     _target(
@@ -103,7 +103,6 @@ _ALL: Final = (
 )  # fmt: skip
 TARGETS: Final = {target.name: target for target in _ALL}
 ALIASES: Final = {"emails": "email", "phones": "phone", "external_refs": "external_ref"}
-SITE_PARTS: Final = frozenset(t.name for t in _ALL if t.how == "site")
 REPEATABLE: Final = frozenset({"several", "keys", "words", "reference"})
 """Several columns may become one of these."""
 
@@ -117,7 +116,7 @@ def target_of(name: str) -> Target | None:
 
 
 def title_key(title: str) -> str:
-    """A column's name as it is compared: words in lower case, `E-Mail_Address` as `e mail address`."""
+    """A column's name as it is compared: `E-Mail_Address` is `e mail address`."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", title)
     return " ".join(re.findall(r"\w+", spaced.replace("_", " ").casefold()))
 

@@ -118,6 +118,8 @@ class Resource(BaseModel):
     """Group → what admin, manager, front_desk, presenter may: of `r`, `c`, `u`, `own`, or `-`."""
     verbs: ClassVar[Mapping[str, str]] = {}
     """Resource verb → initials (A M F P) of the roles that hold it."""
+    guarded_parts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
+    """Field → part of its value → the group that this part takes besides the field's own."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
@@ -258,7 +260,7 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
 
 def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:
     """A readable field's value without the parts that take a group of their own."""
-    parts: Mapping[str, str] = getattr(cls, "guarded_parts", {}).get(name, {})
+    parts = cls.guarded_parts.get(name, {})
     hidden = {p for p, group in parts.items() if not rights.can(cls.resource, "read", group)}
     if not hidden or not isinstance(value, dict):
         return value

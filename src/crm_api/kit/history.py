@@ -73,7 +73,7 @@ def require_history(cls: type[Resource], scope: Scope) -> bool:
     rights = scope.actor.rights
     if rights.can(cls.resource, "read", "audit"):
         return True
-    if rights.can(cls.resource, "read_own", "audit"):
+    if rights.reads_own(cls.resource, "audit"):
         return False
     needs = f"{cls.resource}.audit:read"
     raise Refusal(

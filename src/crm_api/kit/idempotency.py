@@ -212,6 +212,9 @@ async def once(
     try:
         return await run()
     except (Refusal, UniqueClash) as failure:
+        if isinstance(failure, Refusal) and failure.status in (403, 404):
+            # A replay needs today's rights as much as the request itself.
+            raise
         await scope.verify()
         stored = await find(scope, claim)
         if stored is not None:

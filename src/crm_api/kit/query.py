@@ -9,7 +9,6 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from uuid import UUID
@@ -18,6 +17,7 @@ from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.money import Money
 from crm_api.kit.fields import Op, Resource, mask_of
 from crm_api.kit.scope import Scope
+from crm_api.kit.values import parse_value
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNT_CAP = 10_000
@@ -149,64 +149,11 @@ def choices(cls: type[Resource], name: str) -> frozenset[str]:
     )
 
 
-def parse_value(kind: str, text: str) -> Any:
-    """One value of a filter.
-
-    Raises:
-        ValueError: the text is no value of this kind; its message says what one looks like.
-    """
-    match kind:
-        case "uuid":
-            if len(text) != 36:
-                raise ValueError("a UUID is expected")
-            return UUID(text)
-        case "date":
-            if len(text) != 10:
-                raise ValueError("a date such as 2026-01-31 is expected")
-            return date.fromisoformat(text)
-        case "instant":
-            return _instant(text)
-        case "integer":
-            if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit() or len(text) > 18:
-                raise ValueError("a whole number is expected")
-            return int(text)
-        case "boolean":
-            if text not in ("true", "false"):
-                raise ValueError("true or false is expected")
-            return text == "true"
-        case "money":
-            return _ten_thousandths(text)
-    if not text or len(text) > 500 or any(ord(c) < 32 or 0xD800 <= ord(c) < 0xE000 for c in text):
-        raise ValueError("a text of 1 to 500 printable characters is expected")
-    return text
-
-
 def _known_value(known: frozenset[str], kind: str, text: str) -> Any:
     """As `parse_value`, within the values of a closed enum."""
     if known and text not in known:
         raise ValueError(f"one of {', '.join(sorted(known))} is expected")
     return parse_value(kind, text)
-
-
-def _instant(text: str) -> datetime:
-    hint = "a time such as 2026-01-31T00:00:00Z is expected"
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError:
-        raise ValueError(hint) from None
-    if found.tzinfo is None or not 1 < found.year < 9999 or "T" not in text.upper():
-        raise ValueError(hint)
-    return found
-
-
-def _ten_thousandths(text: str) -> int:
-    try:
-        amount = Decimal(text) * 10_000
-    except InvalidOperation:
-        amount = Decimal("NaN")
-    if not amount.is_finite() or amount != amount.to_integral_value() or abs(amount) >= 2**63:
-        raise ValueError("a decimal amount with at most four places is expected")
-    return int(amount)
 
 
 def split_key(key: str) -> tuple[str, str | None, str]:
@@ -229,17 +176,16 @@ class ListReader:
         self.expansions = expansions
         self.found = _Findings()
 
-    def read(self, items: Sequence[tuple[str, str]]) -> ListQuery:
-        """Check and bind the whole query.
+    def read(self, items: Sequence[tuple[str, str]], always: Sequence[Filter] = ()) -> ListQuery:
+        """Check and bind the whole query; `always` are conditions that its place adds.
 
         Raises:
             Refusal: 403 for names that the caller may not read, 422 for faults (all at once),
                 400 for a cursor that does not belong here.
         """
         single = self._singles(items)
-        filters = self._filters(
-            [(k, v) for k, v in items if k not in RESERVED], single.get("currency")
-        )
+        asked = [(k, v) for k, v in items if k not in RESERVED]
+        filters = (*self._filters(asked, single.get("currency")), *always)
         sort, descending = self._sort(single.get("sort"))
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
@@ -339,12 +285,12 @@ class ListReader:
         declared = self.cls.fields.get(name)
         if text is None:
             return name, descending
-        if declared is None or not declared.rule.sort:
+        if declared is not None and name not in self.mask.read:
+            self._hide(name, "sort", declared.rule.group)
+        elif declared is None or not declared.rule.sort:
             offered = ", ".join(n for n in self.mask.read if self.cls.fields[n].rule.sort)
             self.found.fault("sort", "invalid_choice", f"`sort` takes one of: {offered}.")
             return self._default_sort(), False
-        if name not in self.mask.read:
-            self._hide(name, "sort", declared.rule.group)
         return name, descending
 
     def _default_sort(self) -> str:
@@ -361,7 +307,8 @@ class ListReader:
             grouped.setdefault(key, []).append(value)
         found = [self._filter(key, values) for key, values in grouped.items()]
         filters = [one for one in found if one is not None]
-        if any(value_kind(self.cls, f.field) == "money" for f in filters):
+        money = [f for f in filters if value_kind(self.cls, f.field) == "money"]
+        if any(f.op != "is_null" for f in money):
             if currency is None or len(currency) != 3 or not currency.isalpha():
                 self.found.fault(
                     "currency", "required", "A money filter needs `currency`, an ISO 4217 code."
@@ -373,13 +320,15 @@ class ListReader:
         name, path, op = split_key(key)
         extra = getattr(self.cls, "extra_filters", {}).get(name)
         declared = self.cls.fields.get(name)
+        if declared is not None and name not in self.mask.read:
+            self._hide(name, key, declared.rule.group)
+            return None
         if extra is None and (declared is None or declared.rule.filter is Op.NONE):
             code = "unknown_parameter" if declared is None else "not_filterable"
             self.found.fault(key[:64], code, "There is no such filter on this list.")
             return None
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
-        hidden = not self.scope.actor.rights.can(self.cls.resource, "read", group)
-        if hidden or (declared is not None and name not in self.mask.read):
+        if not self.scope.actor.rights.can(self.cls.resource, "read", group):
             self._hide(name, key, group)
             return None
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]

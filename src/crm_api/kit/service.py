@@ -4,6 +4,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
 
@@ -15,8 +16,9 @@ from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.changes import Diff, Entry, lock_head, new_entry
 from crm_api.kit.deciding import require_current
 from crm_api.kit.fields import Resource, mask_of, seen_value
+from crm_api.kit.following import followers_of
 from crm_api.kit.history import read_history
-from crm_api.kit.idempotency import Stored
+from crm_api.kit.idempotency import Claim, Stored, find, once
 from crm_api.kit.query import Filter, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
@@ -98,18 +100,24 @@ class RecordService:
         reader.raise_any()
         return one(found[0], full=found[1])
 
-    async def list(self, items: Items) -> PageReply:
-        """One page; live records unless `lifecycle` asks for others."""
+    async def list(self, items: Items, *always: Filter) -> PageReply:
+        """One page; live records unless `lifecycle` asks for others.
+
+        Args:
+            always: conditions that the place of the list makes, not its query.
+        """
         self.require_read()
         reader = ListReader(self.resource, self.scope, self.expansions)
-        query = reader.read(items)
+        query = reader.read(items, always)
         asked = [f for f in query.filters if f.field == "lifecycle"]
-        hidden = {v for f in asked for v in f.values} - set(self.lifecycles())
-        if hidden or any(f.op != "eq" for f in asked):
+        named = {v for f in asked if f.op == "eq" for v in f.values}
+        if named - set(self.lifecycles()):
             detail = "Your role may not list records of this lifecycle."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, parameter="lifecycle"),))
-        if not asked:
-            query = replace(query, filters=(*query.filters, Filter("lifecycle", "eq", ("live",))))
+        if not named:
+            # "All but …" is asked of those that the caller may open.
+            among = tuple(self.lifecycles()) if asked else ("live",)
+            query = replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
         rows = await list_rows(self.scope, self.listing, query, self.binds)
         return page(self.scope, query, rows)
 
@@ -196,8 +204,9 @@ class RecordService:
         ensured: Mapping[Table, Rows] | None = None,
         added: Mapping[Table, Rows] | None = None,
         entries: Sequence[Entry] = (),
+        claim: Claim | None = None,
     ) -> Reply:
-        """Apply a decision to the row that it was made on.
+        """Apply a decision to the row that it was made on, and whatever follows from it elsewhere.
 
         Raises:
             Serialization: the row moved on since; decide again.
@@ -213,7 +222,17 @@ class RecordService:
             added=added or {},
             ensured=ensured or {},
         )
-        found = await write_one(self.scope, self.shape, write, self.parent, None)
+        followers = followers_of(self.resource.singular, diff)
+        if not followers:
+            return await self._written(write, claim)
+        async with self.locked():
+            reply = await self._written(write, claim)
+            for follower in followers:
+                await follower(self.scope, present.id)
+            return reply
+
+    async def _written(self, write: Write, claim: Claim | None) -> Reply:
+        found = await write_one(self.scope, self.shape, write, self.parent, claim)
         if found["body"] is None:
             raise Serialization if found["ok"] else StaleActor
         return one(found["body"])
@@ -226,30 +245,41 @@ class RecordService:
         to: str,
         sources: Sequence[str],
         if_match: str | None,
+        claim: Claim | None = None,
     ) -> Reply:
         """Move to another lifecycle; being there already is no change."""
 
         async def attempt() -> Reply:
             present = await self.load(row_id, with_seen=True)
             self.scope.require(self.resource.resource, verb)
+            stored = await self.finished(claim)
+            if stored is not None:
+                return self.replayed(stored)
             require_current(if_match, present.seen, ())
             if present.lifecycle == to:
                 return one(present.seen)
             if present.lifecycle not in sources:
                 raise Refusal("not_live", f"What is {present.lifecycle} cannot become {to}.")
             diff = {"lifecycle": (present.lifecycle, to)}
-            return await self.update(present, {"lifecycle": to}, diff, action)
+            return await self.update(present, {"lifecycle": to}, diff, action, claim=claim)
 
-        return await self.settled(attempt)
+        return await once(self.scope, claim, partial(self.settled, attempt), self.replayed)
+
+    def masked(self, document: Mapping[str, Any]) -> dict[str, Any]:
+        """A stored representation as far as today's rights read it."""
+        rights = self.actor.rights
+        return {
+            name: seen_value(self.resource, rights, name, document[name])
+            for name in mask_of(self.resource, rights).read
+            if name in document
+        }
+
+    async def finished(self, claim: Claim | None) -> Stored | None:
+        """What the same request answered before; asked once its caller is known to be allowed."""
+        return None if claim is None else await find(self.scope, claim)
 
     def replayed(self, stored: Stored) -> Reply:
         """The stored reply, masked by the rights of today."""
-        reads = mask_of(self.resource, self.actor.rights).read
-        kept = {
-            name: seen_value(self.resource, self.actor.rights, name, stored.reply[name])
-            for name in reads
-            if name in stored.reply
-        }
-        body = json.dumps(kept, ensure_ascii=False, separators=(",", ":"))
+        body = json.dumps(self.masked(stored.reply), ensure_ascii=False, separators=(",", ":"))
         place = f"{self.path}/{stored.resource_id}"
         return one(body, status=stored.status, location=place, replayed=True)

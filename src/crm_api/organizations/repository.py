@@ -75,3 +75,19 @@ ADD_HEAD = Statement(
 FIND_ORGANIZATION = Statement(
     select(OrganizationRow.id).where(OrganizationRow.slug == bindparam("slug", type_=Text()))
 )
+LIST_ORGANIZATIONS = Statement(
+    select(OrganizationRow.id, OrganizationRow.slug, OrganizationRow.is_demo).order_by(
+        OrganizationRow.slug
+    )
+)
+FIND_CONTEXT = Statement(
+    select(
+        OrganizationRow.id,
+        OrganizationRow.slug,
+        OrganizationRow.presets,
+        OrganizationRow.time_zone,
+        OrganizationRow.default_country,
+        OrganizationRow.currency,
+        OrganizationRow.version,
+    ).where(OrganizationRow.slug == bindparam("slug", type_=Text()))
+)

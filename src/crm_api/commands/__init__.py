@@ -1,0 +1,1 @@
+"""The commands of `crm-api`, a module each subject; each registers its own."""

@@ -1,0 +1,147 @@
+"""`crm-api verify` and `crm-api doctor`: is the log whole, is the installation sound."""
+
+import shutil
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from typing import Annotated
+from uuid import UUID
+
+import typer
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from crm_api.commands.running import err, explained, out, prepared, run_async, settings_or_exit
+from crm_api.core.config import Settings
+from crm_api.core.db import Database
+from crm_api.installation import addresses, connected, head_revision, refuse_unsafe_role
+from crm_api.kit.verification import verify_log
+from crm_api.models import metadata
+from crm_api.organizations.provision import find_organization, list_organizations
+
+MINIMUM_SERVER = 150_000
+FREE_BYTES = 1 << 30
+PROBE_SECONDS = 3
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(verify)
+    app.command()(doctor)
+
+
+@explained
+def verify(
+    organization: Annotated[str | None, typer.Option(help="Slug; else every organization.")] = None,
+) -> None:
+    """Prove the change log: every digest, the whole chain, no gap. Exit code 1 where it is broken."""
+    settings = settings_or_exit()
+    if not run_async(_verify(settings, organization)):
+        raise typer.Exit(1)
+
+
+async def _verify(settings: Settings, slug: str | None) -> bool:
+    sound = True
+    async with prepared(settings) as (db, _):
+        async for name, organization_id in _chosen(db, slug):
+            columns = SpinnerColumn(), TextColumn("{task.description}")
+            with Progress(*columns, console=err, transient=True) as progress:
+                task = progress.add_task(name, total=None)
+                report = await verify_log(
+                    db,
+                    organization_id,
+                    lambda n, task=task, name=name: progress.update(
+                        task, description=f"{name}: {n}"
+                    ),  # type: ignore[misc]  # bound at once
+                )
+            out.print(
+                f"{name}: {report.entries} entries, "
+                f"{'the chain holds' if not report.findings else 'BROKEN'}"
+                + (f", {report.erased} without values" if report.erased else ""),
+                highlight=False,
+            )
+            for finding in report.findings:
+                out.print(f"  {finding}", highlight=False, markup=False)
+            sound = sound and not report.findings
+    return sound
+
+
+async def _chosen(db: Database, slug: str | None) -> AsyncIterator[tuple[str, UUID]]:
+    if slug is None:
+        for row in await list_organizations(db):
+            yield row["slug"], row["id"]
+        return
+    found = await find_organization(db, slug)
+    if found is None:
+        err.print(f"There is no organization {slug!r}.", style="red")
+        raise typer.Exit(2)
+    yield slug, found
+
+
+@explained
+def doctor(
+    *,
+    probe: Annotated[
+        bool, typer.Option("--probe", help="Ask a running server whether it is ready.")
+    ] = False,
+) -> None:
+    """Say what is wrong with this installation. Exit code 1 where something is."""
+    settings = settings_or_exit()
+    if probe:
+        _probe(settings)
+        return
+    found = run_async(_examine(settings))
+    for good, text in found:
+        out.print(f"{'ok   ' if good else 'WRONG'}  {text}", highlight=False, markup=False)
+    if not all(good for good, _ in found):
+        raise typer.Exit(1)
+
+
+def _probe(settings: Settings) -> None:
+    url = f"http://127.0.0.1:{settings.port}/readyz"
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as answer:  # noqa: S310  # a constant scheme
+            ready = answer.status == 200
+    except (urllib.error.URLError, TimeoutError):
+        ready = False
+    if not ready:
+        raise typer.Exit(1)
+
+
+async def _examine(settings: Settings) -> list[tuple[bool, str]]:
+    found: list[tuple[bool, str]] = [(True, "settings hold together")]
+    place = addresses(settings)
+    kind = "embedded PostgreSQL" if settings.database_url is None else "PostgreSQL of DATABASE_URL"
+    async with connected(place.owner) as owner:
+        version = int(await owner.fetchval("SHOW server_version_num"))
+        found.append((version >= MINIMUM_SERVER, f"{kind}, version {version // 10_000}"))
+        encoding = await owner.fetchval("SHOW server_encoding")
+        found.append((encoding == "UTF8", f"encoding {encoding}; UTF8 is needed"))
+        known = await owner.fetchval("SELECT to_regclass('alembic_version') IS NOT NULL")
+        revision = (
+            await owner.fetchval("SELECT version_num FROM alembic_version") if known else None
+        )
+        current = revision == head_revision()
+        found.append(
+            (current, "schema is current" if current else "schema is old: crm-api migrate")
+        )
+        rows = await owner.fetch(
+            "SELECT relname, relrowsecurity AND relforcerowsecurity AS forced FROM pg_class "
+            "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
+        )
+        forced = {row["relname"]: row["forced"] for row in rows}
+    tenants = [
+        t.name
+        for t in metadata.sorted_tables
+        if "organization_id" in t.primary_key.columns and t.name != "memberships_index"
+    ]
+    open_tables = [name for name in tenants if not forced.get(name)]
+    found.append(
+        (
+            not open_tables,
+            f"row-level security forced on {len(tenants) - len(open_tables)} of {len(tenants)} tables",
+        )
+    )
+    await refuse_unsafe_role(place.application)
+    found.append((True, "the application's role is bound by row-level security"))
+    free = shutil.disk_usage(settings.data_dir.parent).free
+    found.append((free > FREE_BYTES, f"{free >> 20} MiB free beside {settings.data_dir}"))
+    return found

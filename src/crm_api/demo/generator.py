@@ -1,0 +1,138 @@
+"""Makes the bodies of demo clients, as a person would send them; the same each time."""
+
+import random
+from collections.abc import Iterator
+from itertools import product
+from typing import Any, Final
+from uuid import UUID
+
+from crm_api.demo.words import Scene
+
+CLIENTS: Final = 160
+STAGES: Final = ("growing", "mature", "mature", "declining", "closed")
+SOURCES: Final = ("walk_in", "referral", "website", "campaign", "call", "event")
+FUNCTIONS: Final = (
+    "decision_maker",
+    "administrative",
+    "technical_liaison",
+    "billing_representative",
+)
+TITLES: Final = ("Managing director", "Office manager", "Head of marketing", "Accountant", "Owner")
+TAGS: Final = ("vip", "newsletter", "seasonal", "referral_partner", "slow_payer")
+REMARKS: Final = (
+    "Prefers to be called in the morning.",
+    "Ask for the invoice number before calling.",
+    "Met at the trade fair.",
+    "Wants a quote for next season.",
+)
+_GB_COMPANY: Final = 9_000_000
+
+
+def bodies(scene: Scene, owners: list[UUID]) -> Iterator[dict[str, Any]]:
+    """Create bodies for one scene. `owners` are users who look after clients."""
+    chance = random.Random(scene.slug)  # noqa: S311  # reproducible data, not a secret
+    firms = [f"{opening} {trade}" for opening, (trade, _) in product(scene.openings, scene.trades)]
+    industries = dict(scene.trades)
+    persons = [f"{a} {b}" for a, b in product(scene.first_names, scene.last_names)]
+    chance.shuffle(firms)
+    chance.shuffle(persons)
+    for n in range(CLIENTS):
+        if chance.randrange(100) < scene.individuals or not firms:
+            yield _person(chance, scene, persons.pop(), n, owners)
+        else:
+            name = firms.pop()
+            industry = industries[next(t for t in industries if name.endswith(t))]
+            yield _firm(chance, scene, name, industry, persons, n, owners)
+
+
+def _common(chance: random.Random, scene: Scene, n: int, owners: list[UUID]) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "phones": [{"e164": _phone(chance, scene.phone), "label": "office"}],
+        "sites": [_site(chance, scene)],
+        "source": chance.choice(SOURCES),
+        "registered_on": f"{2023 + n % 4}-{1 + n % 12:02d}-{1 + n % 28:02d}",
+        "external_refs": [{"source": "legacy", "id": f"{scene.slug}-{n + 1:04d}"}],
+    }
+    if n % 3 == 0:
+        body["tags"] = sorted(chance.sample(TAGS, 1 + n % 2))
+    if n % 4 == 0:
+        body["remarks"] = chance.choice(REMARKS)
+    if n % 2 == 0:
+        body["owner_id"] = str(chance.choice(owners))
+    if n % 5 == 0:
+        body["credit_limit"] = {"amount": str(1000 * (1 + n % 9)), "currency": scene.currency}
+        body["payment_terms_days"] = 30
+    return body
+
+
+def _firm(
+    chance: random.Random,
+    scene: Scene,
+    name: str,
+    industry: str,
+    persons: list[str],
+    n: int,
+    owners: list[UUID],
+) -> dict[str, Any]:
+    domain = f"{name.lower().replace(' ', '-')}.example"
+    body = _common(chance, scene, n, owners) | {
+        "name": name,
+        "kind": "organization",
+        "type": chance.choice(scene.types),
+        "industry": industry,
+        "business_size": chance.choice(("small", "small", "medium", "large")),
+        "emails": [{"address": f"hello@{domain}", "label": "office"}],
+        "website": f"https://{domain}/",
+        "contacts": [
+            _contact(chance, persons.pop(), domain, first=k == 0) for k in range(1 + n % 2)
+        ],
+    }
+    if scene.slug == "recruitment":
+        body |= {"registration_country": "GB", "registration_number": f"{_GB_COMPANY + n * 37:08d}"}
+    if scene.slug == "relationship" and n % 6:
+        body["stage"] = chance.choice(STAGES)
+    return body
+
+
+def _person(
+    chance: random.Random, scene: Scene, name: str, n: int, owners: list[UUID]
+) -> dict[str, Any]:
+    mailbox = name.lower().replace(" ", ".")
+    return _common(chance, scene, n, owners) | {
+        "name": name,
+        "kind": "individual",
+        "emails": [{"address": f"{mailbox}@mail.example", "label": "home"}],
+        "preferences": {"channels": [chance.choice(("email", "sms", "phone"))], "language": "en"},
+    }
+
+
+def _contact(chance: random.Random, name: str, domain: str, *, first: bool) -> dict[str, Any]:
+    mailbox = name.lower().replace(" ", ".")
+    return {
+        "contact": {"name": name, "emails": [{"address": f"{mailbox}@{domain}", "label": "work"}]},
+        "roles": ["primary"] if first else ["billing"],
+        "function": chance.choice(FUNCTIONS),
+        "job_title": chance.choice(TITLES),
+    }
+
+
+def _site(chance: random.Random, scene: Scene) -> dict[str, Any]:
+    city, postal_code = chance.choice(scene.cities)
+    return {
+        "kind": "service" if scene.slug == "jobs" else "physical",
+        "country_code": scene.country,
+        "city": city,
+        "postal_code": postal_code,
+        "street_address": f"{chance.randrange(1, 180)} {chance.choice(scene.streets)}",
+        **({"country_area": _AREAS[city]} if city in _AREAS else {}),
+    }
+
+
+_AREAS: Final = {
+    "Boulder": "CO", "Denver": "CO", "Golden": "CO", "Longmont": "CO",
+    "New York": "NY", "Brooklyn": "NY", "Hoboken": "NJ", "Stamford": "CT",
+}  # fmt: skip
+
+
+def _phone(chance: random.Random, pattern: str) -> str:
+    return "".join(str(chance.randrange(10)) if c == "#" else c for c in pattern)
