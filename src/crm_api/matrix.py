@@ -1,4 +1,4 @@
-"""The field matrix as people review it: role × resource × field, from the declarations."""
+"""The field matrix as people review it: role by resource by field, from the declarations."""
 
 from collections.abc import Iterator, Sequence
 

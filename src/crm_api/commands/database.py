@@ -3,7 +3,8 @@
 import asyncio
 import os
 import secrets
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -87,13 +88,13 @@ def _check(
 
 
 async def _bootstrap(
-    settings: Settings, values: dict[str, object], email: str, person: str, password: str
+    settings: Settings, values: Mapping[str, Any], email: str, person: str, password: str
 ) -> None:
     async with prepared(settings) as (db, _):
         if await find_organization(db, str(values["slug"])):
             raise InstallationError("There is an organization of this slug already.")
         with PasswordHasher() as hasher:
-            organization_id = await provision_organization(db, **values)  # type: ignore[arg-type]  # checked above
+            organization_id = await provision_organization(db, **values)
             await add_user(
                 db,
                 hasher,

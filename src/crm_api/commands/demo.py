@@ -1,5 +1,6 @@
 """`crm-api demo`: five organizations to look at, made once."""
 
+import json
 import secrets
 from pathlib import Path
 
@@ -69,13 +70,13 @@ def describe_demo(settings: Settings) -> None:
         return
     password = _file(settings).read_text(encoding="utf-8").strip()
     slug = SCENES[0].slug
+    body = json.dumps({"email": email_of(slug, "admin"), "password": password})
+    url = f"{settings.base_url}/v1/auth/login"
     lines = [
         f"Demo:  {', '.join(email_of(slug, role) for role in ROLES)}",
         f"       (likewise @{', @'.join(f'{s.slug}.example.com' for s in SCENES[1:])})",
         f"       password: {password}",
-        "Try:   curl -s -X POST -H 'Content-Type: application/json' "
-        f'-d \'{{"email": "{email_of(slug, "admin")}", "password": "{password}"}}\' '
-        f"{settings.base_url}/v1/auth/login",
+        f"Try:   curl -s -X POST -H 'Content-Type: application/json' -d '{body}' {url}",
     ]
     for line in lines:
         err.print(line, highlight=False, markup=False, soft_wrap=True)

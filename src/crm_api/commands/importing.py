@@ -1,4 +1,4 @@
-"""`crm-api import clients`: a list on its way into an organization, each row imported or reported."""
+"""`crm-api import clients`: a list into an organization, each row imported or reported."""
 
 import csv
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from crm_api.imports.mapping import (
     require_name,
     suggest,
 )
-from crm_api.imports.reading import CsvFile, UnreadableFile, open_csv
+from crm_api.imports.reading import UnreadableFile, open_csv
 from crm_api.imports.rows import Finding, RowReader
 from crm_api.imports.service import ClientImport, Summary
 from crm_api.installation import InstallationError
@@ -65,7 +65,7 @@ def import_clients(
         bool, typer.Option("--dry-run", help="Say what would be; store nothing.")
     ] = False,
 ) -> None:
-    """Import clients from a CSV. Columns are recognized by header and values; say otherwise by --mapping."""
+    """Import clients from a CSV; columns are recognized by header and values."""
     settings = settings_or_exit()
     country = default_country and default_country.upper()
     try:

@@ -6,7 +6,7 @@ FastAPI's own resolver takes every form there is, and costs a third of a read's 
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from inspect import iscoroutinefunction
+from inspect import iscoroutinefunction, signature
 from operator import attrgetter
 from types import NoneType
 from typing import Any, Final, cast, get_args
@@ -56,15 +56,18 @@ class _Parameter:
 
 
 def plain_handler(dependant: Dependant) -> Handler | None:
-    """What runs this route, or None for FastAPI to run it. The route answers a `Response` itself.
+    """What runs this route, or None for FastAPI to run it.
 
-    Plain are async dependencies that take the request and one another, and parameters of the
-    route's own in path, query and headers.
+    Plain are async dependencies that take the request and one another, parameters of the route's
+    own in path, query and headers, and a `Response` for an answer.
     """
     below = [each for part in dependant.dependencies for each in _in_order(part)]
     if not all(_is_plain(each) and not _fields(each) for each in below):
         return None
     if not (_is_plain(dependant) and all(map(_is_scalar, _fields(dependant)))):
+        return None
+    answer = signature(cast("Call", dependant.call)).return_annotation
+    if not (isinstance(answer, type) and issubclass(answer, Response)):
         return None
     steps = list({each.call: _step(each) for each in below}.values())
     endpoint = _step(dependant)
@@ -79,7 +82,8 @@ def plain_handler(dependant: Dependant) -> Handler | None:
         answers: dict[Call, Any] = {}
         for step in steps:
             answers[step.call] = await step.call(**step.arguments(request, answers))
-        arguments, faults = endpoint.arguments(request, answers), list[Any]()
+        arguments = endpoint.arguments(request, answers)
+        faults: list[Any] = []
         for parameter in parameters:
             arguments[parameter.field.name], wrong = parameter.read(request)
             faults += wrong

@@ -102,7 +102,7 @@ class RowReader:
         source: str,
         default_country: str | None = None,
     ) -> None:
-        self._scope = scope
+        self.scope = scope
         self._columns = columns
         self._source = key_of(source)
         self._organization = scope.actor.organization
@@ -126,7 +126,7 @@ class RowReader:
         if not faults:
             body = self._body(record.cells)
             organization = self._organization_of(body)
-            decided = decide_client(self._scope, body, organization, self._known)
+            decided = decide_client(self.scope, body, organization, self._known)
             if isinstance(decided, NewClient):
                 return Row(record, decided, keys_of(decided))
             faults = decided
