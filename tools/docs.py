@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-import click
-from typer.main import get_command
+from typer.core import TyperArgument, TyperGroup
+from typer.main import get_group
 
 from crm_api.cli import app
 from crm_api.core.config import settings_table
@@ -47,24 +47,17 @@ def settings() -> str:
 
 
 def commands() -> str:
-    group = get_command(app)
-    if not isinstance(group, click.Group):
-        raise TypeError("the command line is a group of commands")
-    return table(("command", "what it does"), _commands(group, "crm-api"))
+    return table(("command", "what it does"), _commands(get_group(app), "crm-api"))
 
 
-def _commands(group: click.Group, prefix: str) -> Iterable[tuple[str, str]]:
+def _commands(group: TyperGroup, prefix: str) -> Iterable[tuple[str, str]]:
     for name, command in group.commands.items():
-        if isinstance(command, click.Group):
+        if isinstance(command, TyperGroup):
             yield from _commands(command, f"{prefix} {name}")
-        elif not command.hidden:
-            arguments = " ".join(
-                str(p.make_metavar(click.Context(command)))
-                for p in command.params
-                if isinstance(p, click.Argument)
-            )
-            summary = (command.help or "").strip().split("\n\n")[0].replace("\n", " ")
-            yield f"`{prefix} {name} {arguments}".rstrip() + "`", summary
+            continue
+        arguments = (str(p.name).upper() for p in command.params if isinstance(p, TyperArgument))
+        summary = " ".join((command.help or "").split("\n\n")[0].split())
+        yield f"`{' '.join((prefix, name, *arguments))}`", summary
 
 
 def problems() -> str:

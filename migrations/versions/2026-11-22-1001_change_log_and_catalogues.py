@@ -83,7 +83,7 @@ def upgrade() -> None:
         sa.Column("status", sa.SmallInteger(), nullable=False),
         sa.Column("resource", sa.Text(), nullable=False),
         sa.Column("resource_id", sa.Uuid(), nullable=True),
-        sa.Column("reply", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("reply", sa.JSON(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint(
             "organization_id", "principal_id", "path", "key", name=op.f("pk_idempotency_records")

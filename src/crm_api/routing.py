@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
 from pydantic import BeforeValidator
+from pydantic_core import PydanticCustomError
 
 from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
@@ -33,8 +34,19 @@ IfNoneMatch = Annotated[
         description="An ETag that you hold; 304 when it is still current.",
     ),
 ]
+
+
+def _flag(value: object) -> object:
+    """A switch that is misread would store what was to be tried."""
+    if value not in ("true", "false", False):
+        raise PydanticCustomError("bool_parsing", "Send true or false.")
+    return value
+
+
 DryRun = Annotated[
-    bool, Query(description="Check everything and answer what would be; store nothing.")
+    bool,
+    BeforeValidator(_flag),
+    Query(description="Check everything and answer what would be; store nothing."),
 ]
 
 Items = list[tuple[str, str]]
@@ -270,7 +282,9 @@ def _filter_parameters(cls: type[Resource], name: str, ops: Op) -> list[dict[str
                 found.append(_parameter(key, text, array, [example], style="form", explode=True))
             elif op == "in":
                 found.append(
-                    _parameter(key, f"`{name}` is one of these, by commas.", _TEXT, _as_sent(example))
+                    _parameter(
+                        key, f"`{name}` is one of these, by commas.", _TEXT, _as_sent(example)
+                    )
                 )
             else:
                 found.append(_parameter(key, f"`{name}` {_WORDS[op]} this.", schema, example))

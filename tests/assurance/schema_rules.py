@@ -39,7 +39,8 @@ def _tenant_faults(table: Table) -> Iterator[str]:
         yield "the primary key does not begin with the organization"
     for constraint in table.constraints:
         if isinstance(constraint, UniqueConstraint | ExcludeConstraint):
-            if _first(constraint.columns.keys()) != ORGANIZATION:
+            columns = list(constraint.columns.keys())
+            if _first(columns) != ORGANIZATION:
                 yield f"{constraint.name} does not begin with the organization"
         if isinstance(constraint, ForeignKeyConstraint):
             yield from _key_faults(constraint)

@@ -1,6 +1,7 @@
 """The schema keeps organizations apart and stays distributable; declarations and models agree."""
 
 from collections.abc import Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import (
     UniqueConstraint,
     Uuid,
 )
+from sqlalchemy.schema import SchemaItem
 
 from crm_api.catalogues.repository import ENTRY_SHAPE
 from crm_api.clients.repository import CLIENT_SHAPE
@@ -28,7 +30,6 @@ from crm_api.models import metadata
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 
-Owner = "asyncpg.Connection[asyncpg.Record]"
 SHAPES = (
     CLIENT_SHAPE,
     CONTACT_SHAPE,
@@ -60,7 +61,7 @@ def _parent(metadata: MetaData) -> None:
     )
 
 
-def _child(metadata: MetaData, *more: object, first: str = ORGANIZATION) -> None:
+def _child(metadata: MetaData, *more: SchemaItem, first: str = ORGANIZATION) -> None:
     _parent(metadata)
     names = (first, *(n for n in (ORGANIZATION, "id") if n != first))
     Table(
@@ -71,13 +72,23 @@ def _child(metadata: MetaData, *more: object, first: str = ORGANIZATION) -> None
         Column("parent_id", Uuid),
         Column("word", Text),
         PrimaryKeyConstraint(*names, name="pk_children"),
-        *more,  # type: ignore[arg-type]  # columns, constraints, indexes
+        *more,
     )
 
 
-def _to_parent(*columns: str, **options: object) -> ForeignKeyConstraint:
+def _to_parent(*columns: str, **options: Any) -> ForeignKeyConstraint:
     targets = [f"parents.{'id' if name == 'parent_id' else name}" for name in columns]
-    return ForeignKeyConstraint(columns, targets, name="fk_children_parent", **options)  # type: ignore[arg-type]  # its options
+    return ForeignKeyConstraint(columns, targets, name="fk_children_parent", **options)
+
+
+def _orphan(metadata: MetaData) -> None:
+    Table("notes", metadata, Column("id", Uuid, primary_key=True))
+
+
+def _global_reference(metadata: MetaData) -> None:
+    _parent(metadata)
+    key = ForeignKey("parents.id", name="fk_users_parent")
+    Table("users", metadata, Column("id", Uuid, key, primary_key=True))
 
 
 BREACHES: dict[str, Callable[[MetaData], None]] = {
@@ -101,20 +112,8 @@ BREACHES: dict[str, Callable[[MetaData], None]] = {
     "a name too long for a shard": lambda m: _child(
         m, UniqueConstraint(ORGANIZATION, "word", name="uq_" + "x" * 50)
     ),
-    "no organization at all": lambda m: (
-        [Table("notes", m, Column("id", Uuid, primary_key=True))] and None
-    ),
-    "a global table that refers to a tenant's": lambda m: (
-        [
-            _parent(m),
-            Table(
-                "users",
-                m,
-                Column("id", Uuid, ForeignKey("parents.id", name="fk"), primary_key=True),
-            ),
-        ]
-        and None
-    ),
+    "no organization at all": _orphan,
+    "a global table that refers to a tenant's": _global_reference,
 }
 
 

@@ -86,7 +86,7 @@ class LinkService(ClientService):
         self._check_again(draft, rows, people)
         if draft.faults:
             raise refuse_all(_moved(f) for f in draft.faults)
-        link = people.links[0] | {"position": len(rows)}
+        link: dict[str, Any] = people.links[0] | {"position": len(rows)}
         wants_primary = "primary" in entry.roles
         after = _promoted(
             [*rows, link], link["id"] if wants_primary else present.row["primary_link_id"]
@@ -123,7 +123,7 @@ class LinkService(ClientService):
         if incoming.value is None:
             raise refuse_all(incoming.faults)
         sent = incoming.value.model_dump(mode="json", exclude_unset=True)
-        changed = row | {
+        changed: dict[str, Any] = row | {
             name: value if value is not None or name != "roles" else []
             for name, value in sent.items()
         }

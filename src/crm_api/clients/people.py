@@ -121,7 +121,7 @@ class NewPeople:
 
 
 def new_people(sifted: Sifted) -> NewPeople:
-    entries = list(sifted.values.get("contacts") or ())
+    entries: list[LinkEntry] = list(sifted.values.get("contacts") or ())
     return NewPeople(entries, [e.contact_id for e in entries if e.contact_id is not None])
 
 

@@ -36,7 +36,7 @@ class Statement:
         compiled = clause.compile(dialect=DIALECT)
         self.sql = str(compiled)
         self._order: tuple[str, ...] = tuple(compiled.positiontup or ())  # type: ignore[attr-defined]  # SQLCompiler's, untyped here
-        self._defaults = dict(compiled.params)
+        self._defaults: dict[str, Any] = {**(compiled.params or {})}
 
     def arguments(self, values: Mapping[str, Any]) -> list[Any]:
         defaults = self._defaults

@@ -33,7 +33,7 @@ class Connection(asyncpg.Connection):
             await super().reset(timeout=timeout)
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
     """A connection that was taken out of the driver's pool, with the proxy to give back there."""
 
@@ -41,7 +41,7 @@ class _Held:
     connection: Connection
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Waiter:
     organization_id: UUID | None
     turn: "asyncio.Future[_Held | None]"
@@ -148,17 +148,25 @@ class Connections:
             raise
 
     def _next(self, organization_id: UUID | None) -> _Waiter | None:
+        """Whose turn it is with a connection that was in this organization last."""
         waiting = self._waiting
+        while waiting and waiting[0].turn.done():
+            waiting.popleft()  # it was cancelled a moment ago
+        if not waiting:
+            return None
         if asyncio.get_running_loop().time() - waiting[0].since < PATIENCE_SECONDS:
             for waiter in waiting:
-                if waiter.organization_id == organization_id:
+                if waiter.organization_id == organization_id and not waiter.turn.done():
                     waiting.remove(waiter)
                     return waiter
         return waiting.popleft()
 
     def _wake(self) -> None:
-        if self._waiting:
-            self._waiting.popleft().turn.set_result(None)
+        while self._waiting:
+            waiter = self._waiting.popleft()
+            if not waiter.turn.done():
+                waiter.turn.set_result(None)
+                return
 
 
 class _Lease:

@@ -106,10 +106,13 @@ def _part(table: Table, rows: Rows, values: dict[str, Any]) -> _Part:
         found = [row.get(name) for row in rows]
         first = found[0]
         # The driver looks at each element of an array; most columns of a list are the same.
-        if not column.primary_key and found.count(first) == len(found):
-            if first is not None:
-                constant.append(name)
-                values[_parameter(table, name)] = _array(column.type, [first])[0]
+        same = not column.primary_key and found.count(first) == len(found)
+        if same and first is None:
+            continue
+        # Of a single row all columns are the same, and no array would be left to make rows of.
+        if same and len(found) > 1:
+            constant.append(name)
+            values[_parameter(table, name)] = _array(column.type, [first])[0]
         else:
             varying.append(name)
             values[_parameter(table, name)] = _array(column.type, found)

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     LargeBinary,
     SmallInteger,
@@ -24,7 +25,6 @@ from sqlalchemy import (
     select,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import CTE
 
 from crm_api.core.access import Actor
@@ -93,7 +93,7 @@ def record_step(head: CTE, reply: ColumnElement[Any], resource_id: ColumnElement
         bindparam("k_status", type_=SmallInteger()),
         bindparam("k_resource", type_=Text()),
         resource_id,
-        cast(reply, JSONB),
+        cast(reply, JSON),
         func.now(),
     ).select_from(head)
     return (
@@ -148,7 +148,7 @@ _STORE = Statement(
         status=bindparam("k_status", type_=SmallInteger()),
         resource=bindparam("k_resource", type_=Text()),
         resource_id=bindparam("k_resource_id", type_=Uuid()),
-        reply=cast(bindparam("k_reply", type_=Text()), JSONB),
+        reply=cast(bindparam("k_reply", type_=Text()), JSON),
         created_at=func.now(),
     )
 )
@@ -160,7 +160,12 @@ class Stored:
 
     status: int
     resource_id: UUID | None
-    reply: Any
+    text: str
+    """The reply as it was answered, byte for byte."""
+
+    @property
+    def reply(self) -> Any:
+        return json.loads(self.text)
 
 
 async def find(scope: Scope, claim: Claim) -> Stored | None:
@@ -180,7 +185,7 @@ async def find(scope: Scope, claim: Claim) -> Stored | None:
             detail,
             (Fault("idempotency_mismatch", detail, header="Idempotency-Key"),),
         )
-    return Stored(row["status"], row["resource_id"], json.loads(row["reply"]))
+    return Stored(row["status"], row["resource_id"], row["reply"])
 
 
 async def store(
@@ -190,7 +195,7 @@ async def store(
     values = record_values(claim, resource) | {
         "org": scope.actor.organization_id,
         "k_resource_id": resource_id,
-        "k_reply": json.dumps(reply, default=str),
+        "k_reply": json.dumps(reply, default=str, ensure_ascii=False, separators=(",", ":")),
     }
     async with scope.db.savepoint():
         await scope.db.fetchrow(scope.actor.organization_id, _STORE, values)

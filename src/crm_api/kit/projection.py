@@ -87,7 +87,7 @@ def words(*values: str) -> list[ColumnElement[str]]:
     return [literal_column(f"'{value}'", Text()) for value in values]
 
 
-def as_json(inner: Select[Any], name: str = "doc") -> Select[Any]:
+def as_json(inner: Select[*tuple[Any, ...]], name: str = "doc") -> Select[Any]:
     """The rows of a select as JSON texts, keys in the order of its columns."""
     rows = inner.subquery(name)
     return select(cast(func.row_to_json(literal_column(name)), Text).label("body")).select_from(
@@ -95,7 +95,7 @@ def as_json(inner: Select[Any], name: str = "doc") -> Select[Any]:
     )
 
 
-def json_list(inner: Select[Any], name: str) -> ColumnElement[Any]:
+def json_list(inner: Select[*tuple[Any, ...]], name: str) -> ColumnElement[Any]:
     """The rows of a correlated, ordered select as one JSON array; `[]` when there are none."""
     rows = inner.subquery(name)
     return (
@@ -109,7 +109,7 @@ def json_list(inner: Select[Any], name: str) -> ColumnElement[Any]:
     )
 
 
-def json_one(inner: Select[Any], name: str) -> ColumnElement[Any]:
+def json_one(inner: Select[*tuple[Any, ...]], name: str) -> ColumnElement[Any]:
     """The row of a correlated select as one JSON object, or null."""
     rows = inner.subquery(name)
     return select(func.row_to_json(literal_column(name))).select_from(rows).scalar_subquery()

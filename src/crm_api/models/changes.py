@@ -5,6 +5,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    JSON,
     BigInteger,
     CheckConstraint,
     Index,
@@ -16,7 +17,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_api.models.base import Base, Json, Tenant
+from crm_api.models.base import Base, Tenant
 
 
 class HeadRow(Tenant, Base):
@@ -83,7 +84,8 @@ class IdempotencyRow(Tenant, Base):
     status: Mapped[int] = mapped_column(SmallInteger)
     resource: Mapped[str]
     resource_id: Mapped[UUID | None]
-    reply: Mapped[Json]
+    reply: Mapped[object] = mapped_column(JSON)
+    """The text as it was answered: its ETag is a digest of these very bytes."""
     created_at: Mapped[datetime]
 
     __table_args__ = (Index("ix_idempotency_records_created_at", "organization_id", "created_at"),)

@@ -75,17 +75,6 @@ ADD_HEAD = Statement(
 FIND_ORGANIZATION = Statement(
     select(OrganizationRow.id).where(OrganizationRow.slug == bindparam("slug", type_=Text()))
 )
-CONTEXT = Statement(
-    select(
-        OrganizationRow.id.label("organization_id"),
-        OrganizationRow.slug,
-        OrganizationRow.presets,
-        OrganizationRow.time_zone,
-        OrganizationRow.default_country,
-        OrganizationRow.currency,
-        OrganizationRow.version.label("organization_version"),
-    ).where(OrganizationRow.slug == bindparam("slug", type_=Text()))
-)
 LIST_ORGANIZATIONS = Statement(
     select(OrganizationRow.id, OrganizationRow.slug, OrganizationRow.is_demo).order_by(
         OrganizationRow.slug
