@@ -2,18 +2,19 @@
 
 import json
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
-import asyncpg
 import typer
 
 from crm_api.commands.running import err, explained, out, prepared, run_async, settings_or_exit
 from crm_api.core.access import ROLES
 from crm_api.core.config import Settings
 from crm_api.core.passwords import PasswordHasher
-from crm_api.core.private_files import write_private
-from crm_api.demo.making import email_of, make_demo
+from crm_api.core.private_files import passable_directory, write_private
+from crm_api.demo.making import email_of, make_demo, set_passwords
 from crm_api.demo.words import SCENES
+from crm_api.installation import connected
 
 LOCK = 0x64656D6F
 """An advisory lock on the owner's connection, "demo" in ASCII: two starters, one set of data."""
@@ -31,19 +32,20 @@ def demo() -> None:
 
 
 async def _demo(settings: Settings) -> None:
-    async with prepared(settings) as (db, addresses):
-        owner = await asyncpg.connect(addresses.owner)
-        try:
-            await owner.execute(f"SELECT pg_advisory_lock({LOCK})")
-            with PasswordHasher() as hasher, err.status("Demo data") as status:
-                made = await make_demo(
-                    db,
-                    hasher,
-                    _password(settings),
-                    lambda name: status.update(f"Demo data: {name}"),
-                )
-        finally:
-            await owner.close()
+    async with prepared(settings) as (db, addresses), connected(addresses.owner) as owner:
+        await owner.execute(f"SELECT pg_advisory_lock({LOCK})")
+        password = _password(settings)
+        # Written first: whatever is made has a password that somebody can find.
+        is_new = _kept(settings) != password
+        if is_new:
+            _keep(settings, password)
+        with PasswordHasher() as hasher, err.status("Demo data") as status:
+            made = await make_demo(
+                db, hasher, password, lambda name: status.update(f"Demo data: {name}")
+            )
+            if is_new and made < len(SCENES):
+                await set_passwords(db, hasher, password)
+                out.print("The demo accounts have a new password.")
     out.print("Demo data are there." if made else "Demo data were there already.")
 
 
@@ -51,24 +53,30 @@ def _file(settings: Settings) -> Path:
     return settings.data_dir / "demo-password"
 
 
-def _password(settings: Settings) -> str:
-    """The configured password, or one that is made once and kept where only we can read it."""
-    if settings.demo_password is not None:
-        chosen = settings.demo_password.get_secret_value()
-    elif _file(settings).exists():
+def _kept(settings: Settings) -> str | None:
+    """The password that the demo accounts have, where it was kept on this machine."""
+    with suppress(FileNotFoundError):
         return _file(settings).read_text(encoding="utf-8").strip()
-    else:
-        chosen = secrets.token_urlsafe(18)
-    settings.data_dir.mkdir(parents=True, exist_ok=True)
-    write_private(_file(settings), chosen + "\n")
-    return chosen
+    return None
+
+
+def _keep(settings: Settings, password: str) -> None:
+    passable_directory(settings.data_dir)
+    write_private(_file(settings), password + "\n")
+
+
+def _password(settings: Settings) -> str:
+    """The configured password, or the one that was made here before, or a fresh one."""
+    if settings.demo_password is not None:
+        return settings.demo_password.get_secret_value().strip()
+    return _kept(settings) or secrets.token_urlsafe(18)
 
 
 def describe_demo(settings: Settings) -> None:
     """Print who may sign in, and one line that works; nothing where no demo was made here."""
-    if not _file(settings).exists():
+    password = _kept(settings)
+    if password is None:
         return
-    password = _file(settings).read_text(encoding="utf-8").strip()
     slug = SCENES[0].slug
     body = json.dumps({"email": email_of(slug, "admin"), "password": password})
     url = f"{settings.base_url}/v1/auth/login"
