@@ -29,7 +29,7 @@ dev: installed-dev ## serve, and start again on every change of the code
 shell: installed-dev ## a Python prompt with the database, services and as_role("front_desk")
 	@exec $(BIN)/crm-api shell $(ARGS)
 
-token: installed ## a header for curl: make token ROLE=manager [ORGANIZATION=radio]
+token: installed ## an access token of a demo user: make token ROLE=manager [ORGANIZATION=radio]
 	@$(BIN)/crm-api token --role "$(or $(ROLE),admin)" --organization "$(or $(ORGANIZATION),radio)"
 
 openapi: installed ## write openapi/openapi.json anew

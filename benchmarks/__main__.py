@@ -12,6 +12,7 @@ from benchmarks.operations import BOUNDS
 from benchmarks.stand import HOME
 
 from crm_api.core.embedded import stop_server
+from crm_api.core.private_files import try_lock
 
 
 def options() -> argparse.Namespace:
@@ -20,7 +21,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement")
     parser.add_argument("--rounds", type=int, default=5, help="medians are of so many")
     parser.add_argument("--only", nargs="+", choices=[*BOUNDS, "import"], help="these alone")
-    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 second, no import")
+    parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, no import")
     return parser.parse_args()
 
 
@@ -30,6 +31,8 @@ def main() -> None:
         chosen.rounds, chosen.seconds = 3, 1
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("Ended."))
     HOME.mkdir(exist_ok=True)
+    if try_lock(HOME / "running") is None:
+        sys.exit("Another run is under way; two would measure each other.")
     started = time.monotonic()
     try:
         with ExitStack() as stack:

@@ -125,7 +125,9 @@ _OWN: dict[Any, dict[str, str]] = {
         "identity_digest": "sha256('organization'::bytea || '\\x00'::bytea"
         f" || convert_to(lower({_NAME}), 'UTF8'))",
         "status": _one_of(["active", "inactive", "on_hold"], 5),
-        "industry": _one_of(["retail", "health", "media", "education", "construction", "other"], 17),
+        "industry": _one_of(
+            ["retail", "health", "media", "education", "construction", "other"], 17
+        ),
         "region": _one_of(["north", "east", "south", "west"], 3),
         "registered_on": _ADDED_ON,
         "review_due_on": f"({_ADDED_ON} + interval '3 months')::date",

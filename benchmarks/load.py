@@ -18,10 +18,11 @@ WARM_SECONDS = 0.25
 
 
 class _Tally:
-    """What all connections counted since the warm-up."""
+    """What all connections counted: all answers, and the latencies of those after the warm-up."""
 
     def __init__(self) -> None:
         self.open = False
+        self.answered = 0
         self.latencies: list[float] = []
         self.failed: dict[str, int] = {}
         self.sample = ""
@@ -66,6 +67,7 @@ class _Caller(asyncio.Protocol):
         if len(self._buffer) < head_end + 4 + length:
             return
         tally = self._tally
+        tally.answered += 1
         if tally.open:
             tally.latencies.append(time.perf_counter() - self._sent)
         if self._buffer[9:10] != b"2":
@@ -107,6 +109,7 @@ async def _run(order: dict[str, Any]) -> dict[str, Any]:
     await asyncio.wait([caller.closed for caller in callers], timeout=10)
     return {
         "rate": len(counted) / elapsed,
+        "answered": tally.answered,
         "p50_ms": _part(counted, 0.5),
         "p99_ms": _part(counted, 0.99),
         "failed": tally.failed,

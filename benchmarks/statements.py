@@ -137,7 +137,8 @@ async def _deep_cursor(db: Recorder, tenant: Tenant) -> str:
 
 def _last(db: Recorder, tenant: Tenant, count: int) -> tuple[Call, ...]:
     return tuple(
-        Call(one.sql, _marked(one, values, tenant), lists) for one, values, lists in db.calls[-count:]
+        Call(one.sql, _marked(one, values, tenant), lists)
+        for one, values, lists in db.calls[-count:]
     )
 
 

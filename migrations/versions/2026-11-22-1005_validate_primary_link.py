@@ -13,4 +13,13 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """A validated key need not be made doubtful again."""
+    # A key cannot be made doubtful again but by making it anew.
+    op.drop_constraint("fk_clients_primary_link", "clients", type_="foreignkey")
+    op.create_foreign_key(
+        "fk_clients_primary_link",
+        "clients",
+        "client_contacts",
+        ["organization_id", "primary_link_id"],
+        ["organization_id", "id"],
+        postgresql_not_valid=True,
+    )

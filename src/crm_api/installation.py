@@ -13,12 +13,13 @@ import asyncpg
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, column, select, table
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 import crm_api
 from crm_api.core.config import Settings
+from crm_api.core.db import Statement
 from crm_api.core.embedded import ensure_server
 from crm_api.models import metadata
 
@@ -26,6 +27,8 @@ EMBEDDED_DATABASE = "crm"
 APPEND_ONLY = frozenset({"changes"})
 MAX_ROLE_LENGTH = 63
 CONNECT_SECONDS = 10
+REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
+"""Which migration the database stands at: what readiness asks."""
 
 
 class InstallationError(Exception):

@@ -5,14 +5,13 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
-from sqlalchemy import column, select, table
 
 from crm_api.catalogues.router import router as catalogues
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
-from crm_api.core.db import Database, Statement
+from crm_api.core.db import Database
 from crm_api.core.docs_page import docs_router
 from crm_api.core.http import HttpSettings, HttpStack
 from crm_api.core.logs import configure_logging
@@ -24,7 +23,7 @@ from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
-from crm_api.installation import addresses, head_revision, refuse_unsafe_role
+from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
 from crm_api.openapi.document import build_document
 from crm_api.organizations.router import router as organization
 
@@ -113,12 +112,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await db.close()
 
 
-_versions = table("alembic_version", column("version_num"))
-_REVISION = Statement(select(_versions.c.version_num))
-
-
 async def _ready(app: FastAPI) -> Mapping[str, bool]:
-    row = await app.state.db.fetchrow(None, _REVISION)
+    row = await app.state.db.fetchrow(None, REVISION)
     return {
         "database": True,
         "schema": row is not None and row["version_num"] == app.state.revision,

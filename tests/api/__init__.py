@@ -1,0 +1,1 @@
+"""Behaviour through HTTP, a folder for each resource."""

@@ -1,7 +1,7 @@
 """The persons of a client, each in its roles; exactly one is primary while any is live."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -83,7 +83,7 @@ class LinkService(ClientService):
         people.prepare(draft, self.actor.organization)
         await check_references(self.scope, draft, {}, people)
         rows = _rows_of(present)
-        self._check_again(draft, rows, people)
+        _refuse_second(draft, rows, people.links[0]["contact_id"], "/contact_id")
         if draft.faults:
             raise refuse_all(_moved(f) for f in draft.faults)
         link: dict[str, Any] = people.links[0] | {"position": len(rows)}
@@ -97,13 +97,6 @@ class LinkService(ClientService):
             facts = {"id": client_id, "contact_email_keys": people.email_keys}
             raise (await explain_clash(self.scope, clash, facts)).refusal from None
         return _link_reply(client_id, after, link["id"], 201)
-
-    def _check_again(self, draft: Draft, rows: Rows, people: NewPeople) -> None:
-        live = {row["contact_id"] for row in rows if row["to_on"] is None}
-        if any(link["contact_id"] in live for link in people.links):
-            draft.fault(
-                "repeated_item", "This person is linked already; change that link.", "/contact_id"
-            )
 
     async def change(
         self,
@@ -119,7 +112,7 @@ class LinkService(ClientService):
     async def _change(
         self, client_id: UUID, link_id: UUID, incoming: Incoming[LinkPatch], if_match: str | None
     ) -> Reply:
-        present, rows, row = await self._linked(client_id, link_id, if_match)
+        present, rows, row = await self._linked(client_id, link_id, if_match, incoming.raw)
         if incoming.value is None:
             raise refuse_all(incoming.faults)
         sent = incoming.value.model_dump(mode="json", exclude_unset=True)
@@ -129,9 +122,10 @@ class LinkService(ClientService):
         }
         primary = present.row["primary_link_id"]
         _refuse_leaving_primary(rows, row, changed, sent, primary)
-        if row["to_on"] is not None and changed["to_on"] is None:
-            await self._require_live_person(changed["contact_id"])
         draft = Draft(client_id, present.document)
+        if row["to_on"] is not None and changed["to_on"] is None:
+            await self._require_live_person(row["contact_id"])
+            _refuse_second(draft, rows, row["contact_id"], "/to_on")
         check_link(draft, _as_entry(changed, sent), "")
         if draft.faults:
             raise refuse_all(_moved(f) for f in draft.faults)
@@ -143,14 +137,14 @@ class LinkService(ClientService):
         return _link_reply(client_id, after, row["id"], 200)
 
     async def _linked(
-        self, client_id: UUID, link_id: UUID, if_match: str | None
+        self, client_id: UUID, link_id: UUID, if_match: str | None, sent: Collection[str] = ()
     ) -> tuple[Present, Rows, dict[str, Any]]:
         """The client, its links, and the one that is to change; refused in the usual order."""
         present = await self.load(client_id)
         rows = _rows_of(present)
         row = _find(rows, link_id)
         self.require_group("reach", "update")
-        require_current(if_match, _as_text(wire_link(row)), ())
+        require_current(if_match, _as_text(wire_link(row)), sent)
         self.require_live(present)
         return present, rows, row
 
@@ -202,6 +196,13 @@ class LinkService(ClientService):
 def _rows_of(present: Present) -> Rows:
     client_id = present.row["id"]
     return [dict(link) | {"client_id": client_id} for link in present.document["contacts"]]
+
+
+def _refuse_second(draft: Draft, rows: Rows, contact_id: str, pointer: str) -> None:
+    """One live link for each person, however many former ones."""
+    if any(row["contact_id"] == contact_id and row["to_on"] is None for row in rows):
+        detail = "This person is linked already; change that link."
+        draft.fault("repeated_item", detail, pointer)
 
 
 def _find(rows: Rows, link_id: UUID) -> dict[str, Any]:

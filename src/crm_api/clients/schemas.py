@@ -170,7 +170,7 @@ class Client(Resource):
     ]
     updated_at: Annotated[
         datetime,
-        Rule("stamp", NEVER, filter=Op.RANGE, sort=True),
+        Rule("stamp", NEVER, filter=Op.RANGE, sort=True, moves_with_all=True),
         Field(description="When anything of it last changed."),
     ]
     type: Annotated[

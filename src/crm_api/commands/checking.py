@@ -55,8 +55,10 @@ async def _verify(settings: Settings, slug: str | None) -> bool:
             out.print(
                 f"{name}: {report.entries} entries, "
                 f"{'the chain holds' if not report.findings else 'BROKEN'}"
-                + (f", {report.erased} without values" if report.erased else ""),
+                + (f", {report.erased} without values" if report.erased else "")
+                + f"; head {report.head}",
                 highlight=False,
+                soft_wrap=True,
             )
             for finding in report.findings:
                 out.print(f"  {finding}", highlight=False, markup=False)

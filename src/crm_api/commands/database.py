@@ -1,7 +1,6 @@
 """`crm-api migrate` and `crm-api bootstrap`: the schema, and the first organization."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -17,8 +16,6 @@ from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.identity.provision import add_user
 from crm_api.installation import InstallationError, prepare
 from crm_api.organizations.provision import find_organization, provision_organization
-
-PASSWORD_VARIABLE = "CRM_BOOTSTRAP_PASSWORD"  # noqa: S105  # the name of a variable
 
 
 def register(app: typer.Typer) -> None:
@@ -48,15 +45,16 @@ def bootstrap(
     """Create the first organization and its administrator, for real use."""
     settings = settings_or_exit()
     _check(slug, preset, email, time_zone, country, currency)
-    password = os.environ.get(PASSWORD_VARIABLE) or secrets.token_urlsafe(18)
+    given = settings.bootstrap_password
+    password = given.get_secret_value() if given else secrets.token_urlsafe(18)
     faults = PasswordPolicy().faults(password, about=(email, person, name))
     if faults:
-        raise InstallationError(f"{PASSWORD_VARIABLE}: {faults[0].detail}")
+        raise InstallationError(f"CRM_BOOTSTRAP_PASSWORD: {faults[0].detail}")
     values = {"slug": slug, "name": name, "presets": preset, "time_zone": time_zone,
               "default_country": country, "currency": currency}  # fmt: skip
     run_async(_bootstrap(settings, values, email, person, password))
     out.print(f"Organization {slug!r} is there; {email} is its administrator.", highlight=False)
-    if PASSWORD_VARIABLE not in os.environ:
+    if given is None:
         out.print(f"Password (shown once): {password}", highlight=False, markup=False)
 
 

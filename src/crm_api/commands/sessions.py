@@ -62,7 +62,7 @@ async def demo_token(settings: Settings, db: Database, slug: str, role: str) -> 
 
 @explained
 def shell() -> None:
-    """Open a Python prompt: `db`, `settings`, `run(awaitable)`, `token(slug, role)`."""
+    """Open a Python prompt: `db`, `settings`, `run(awaitable)`, `as_role(role)`."""
     settings = settings_or_exit()
     loop = asyncio.new_event_loop()
     context = prepared(settings)

@@ -160,6 +160,12 @@ class Settings(BaseSettings):
         "generated and shown.",
         examples=["<15 characters or more>"],
     )
+    bootstrap_password: Password | None = Field(
+        default=None,
+        description="Password of the administrator that `crm-api bootstrap` makes, 15 characters or "
+        "more; without it one is generated and shown.",
+        examples=["<15 characters or more>"],
+    )
     max_body_bytes: int = Field(
         default=1_048_576,
         ge=1024,

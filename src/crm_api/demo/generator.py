@@ -2,13 +2,18 @@
 
 import random
 from collections.abc import Iterator
+from datetime import date, timedelta
 from itertools import product
 from typing import Any, Final
 from uuid import UUID
 
 from crm_api.demo.words import Scene
 
-CLIENTS: Final = 160
+CLIENTS: Final = 240
+DAYS: Final = 1200
+"""How long ago the first of them was registered."""
+THOUSANDS: Final = {"UGX": 1000}
+"""What a thousand of other currencies is about."""
 STAGES: Final = ("growing", "mature", "mature", "declining", "closed")
 SOURCES: Final = ("walk_in", "referral", "website", "campaign", "call", "event")
 FUNCTIONS: Final = (
@@ -28,8 +33,11 @@ REMARKS: Final = (
 _GB_COMPANY: Final = 9_000_000
 
 
-def bodies(scene: Scene, owners: list[UUID]) -> Iterator[dict[str, Any]]:
-    """Create bodies for one scene. `owners` are users who look after clients."""
+def bodies(scene: Scene, owners: list[UUID], today: date) -> Iterator[dict[str, Any]]:
+    """Create bodies for one scene, the same for the same day.
+
+    `owners` are users who look after clients; no date lies after `today`.
+    """
     chance = random.Random(scene.slug)  # noqa: S311  # reproducible data, not a secret
     firms = [f"{opening} {trade}" for opening, (trade, _) in product(scene.openings, scene.trades)]
     industries = dict(scene.trades)
@@ -37,20 +45,28 @@ def bodies(scene: Scene, owners: list[UUID]) -> Iterator[dict[str, Any]]:
     chance.shuffle(firms)
     chance.shuffle(persons)
     for n in range(CLIENTS):
+        registered = today - timedelta(days=n * 37 % DAYS)
         if chance.randrange(100) < scene.individuals or not firms:
-            yield _person(chance, scene, persons.pop(), n, owners)
+            body = _person(chance, scene, persons.pop(), n, owners)
         else:
             name = firms.pop()
             industry = industries[next(t for t in industries if name.endswith(t))]
-            yield _firm(chance, scene, name, industry, persons, n, owners)
+            body = _firm(chance, scene, name, industry, persons, n, owners)
+        yield body | {"registered_on": str(registered)} | _reviewed(n, registered, today)
+
+
+def _reviewed(n: int, registered: date, today: date) -> dict[str, Any]:
+    """Two of three were looked at since, some of them long ago."""
+    if n % 3 == 2 or registered == today:
+        return {}
+    return {"last_reviewed_on": str(max(registered, today - timedelta(days=n % 200)))}
 
 
 def _common(chance: random.Random, scene: Scene, n: int, owners: list[UUID]) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "phones": [{"e164": _phone(chance, scene.phone), "label": "office"}],
+        "phones": [{"e164": _phone(chance, scene.phone), "label": "mobile"}],
         "sites": [_site(chance, scene)],
         "source": chance.choice(SOURCES),
-        "registered_on": f"{2023 + n % 4}-{1 + n % 12:02d}-{1 + n % 28:02d}",
         "external_refs": [{"source": "legacy", "id": f"{scene.slug}-{n + 1:04d}"}],
     }
     if n % 3 == 0:
@@ -59,9 +75,6 @@ def _common(chance: random.Random, scene: Scene, n: int, owners: list[UUID]) -> 
         body["remarks"] = chance.choice(REMARKS)
     if n % 2 == 0:
         body["owner_id"] = str(chance.choice(owners))
-    if n % 5 == 0:
-        body["credit_limit"] = {"amount": str(1000 * (1 + n % 9)), "currency": scene.currency}
-        body["payment_terms_days"] = 30
     return body
 
 
@@ -87,6 +100,11 @@ def _firm(
             _contact(chance, persons.pop(), domain, first=k == 0) for k in range(1 + n % 2)
         ],
     }
+    body["phones"][0]["label"] = "office"
+    if n % 3 == 0:
+        amount = (1 + n % 9) * THOUSANDS.get(scene.currency, 1) * 1000
+        body["credit_limit"] = {"amount": str(amount), "currency": scene.currency}
+        body["payment_terms_days"] = 30
     if scene.slug == "recruitment":
         body |= {"registration_country": "GB", "registration_number": f"{_GB_COMPANY + n * 37:08d}"}
     if scene.slug == "relationship" and n % 6:

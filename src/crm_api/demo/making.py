@@ -11,6 +11,7 @@ from crm_api.clients.service import ClientService
 from crm_api.core.access import ROLES, OrganizationContext
 from crm_api.core.db import Database
 from crm_api.core.errors import Refusal
+from crm_api.core.formats.dates import local_today
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
@@ -37,6 +38,12 @@ PERSONS: Final = {
 
 def email_of(slug: str, role: str) -> str:
     return f"{role}@{slug}.example.com"
+
+
+async def demo_is_there(db: Database) -> bool:
+    """Whether all of it is."""
+    present = {row["slug"] for row in await list_organizations(db) if row["is_demo"]}
+    return present >= {scene.slug for scene in SCENES}
 
 
 async def make_demo(
@@ -119,7 +126,8 @@ async def _make(
     scope = system_scope(db, context, "admin", "demo")
     known = await known_entries(db, context)
     clients: list[NewClient] = []
-    for body in bodies(scene, [members["manager"], members["front_desk"]]):
+    owners = [members["manager"], members["front_desk"]]
+    for body in bodies(scene, owners, local_today(scene.time_zone)):
         decided = decide_client(scope, body, context, known)
         if not isinstance(decided, NewClient):
             raise TypeError(

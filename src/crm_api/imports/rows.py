@@ -249,7 +249,10 @@ class RowReader:
         places: dict[str, str] = {}
         self._body(record.cells, places)
         places |= {f"#{c.place}": c.title for c in self._columns}
-        places.setdefault("/name", self._title_of("name"))
+        # What is missing has no cell: the column where it was expected.
+        for at, _ in self._put:
+            places.setdefault(f"/{at.field}", at.title)
+        places.setdefault("/emails", places.get("/phones", ""))
         return [
             Finding(
                 record.number,

@@ -60,6 +60,8 @@ class Rule:
     """A PATCH merges into the present object (RFC 7396) instead of replacing it."""
     needs: tuple[str, str] | None = None
     """A second (resource, group) that the reader must read: the value speaks of that one too."""
+    moves_with_all: bool = False
+    """Each change of any field moves it: only who reads every field reads it."""
     defaulted: bool = False
     """The system sets it when a create does not: always there, never required, never null."""
     data_class: DataClass = DataClass.PUBLIC
@@ -241,7 +243,11 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
 
     def reads(field: Field) -> bool:
         needs = field.rule.needs
+        if field.rule.moves_with_all and not all(may(other, "read") for other in told):
+            return False
         return may(field, "read") and (needs is None or rights.can(needs[0], "read", needs[1]))
+
+    told = [field for field in cls.fields.values() if not field.rule.moves_with_all]
 
     found = Mask(
         read=tuple(f.name for f in cls.fields.values() if reads(f)),

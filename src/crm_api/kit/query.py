@@ -224,6 +224,8 @@ class ListReader:
                 if key in single:
                     self.found.fault(key, "repeated_parameter", "Send this parameter once.")
                 single[key] = value
+        if single.get("explain", "permission") != "permission":
+            self.found.fault("explain", "invalid_choice", "`explain` takes: permission.")
         return single
 
     def names(self, text: str | None) -> tuple[str, ...]:

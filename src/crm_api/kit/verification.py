@@ -23,6 +23,7 @@ _CHANGES = Statement(
     .where(
         ChangeRow.organization_id == ORG,
         ChangeRow.position > bindparam("after", type_=BigInteger()),
+        ChangeRow.position <= bindparam("last", type_=BigInteger()),
     )
     .order_by(ChangeRow.position)
     .limit(bindparam("limit", type_=Integer()))
@@ -42,6 +43,8 @@ class Report:
     erased: int = 0
     """Entries whose values were emptied: their facts still stand in the chain."""
     findings: list[str] = field(default_factory=list)
+    head: str = ""
+    """Position and hash of the newest write. Kept elsewhere, they show a log that was rewritten."""
 
     def broken(self, position: int, what: str) -> None:
         if len(self.findings) < MAX_FINDINGS:
@@ -61,11 +64,19 @@ class _Block:
 async def verify_log(
     db: Database, organization_id: UUID, progress: Callable[[int], None]
 ) -> Report:
-    """Read one organization's log from its first entry to its head; `progress` gets the count."""
+    """Read one organization's log from its first entry to its head; `progress` gets the count.
+
+    The head is read first: what is written meanwhile is left to the next time.
+    """
     report = Report()
     previous, last_at, position = b"", datetime.min.replace(tzinfo=UTC), 0
     block: _Block | None = None
-    async for row in _rows(db, organization_id):
+    head = await db.fetchrow(organization_id, _HEAD, {"org": organization_id})
+    if head is None:
+        report.broken(0, "the organization has no head")
+        return report
+    report.head = f"{head['position']}:{head['last_hash'].hex()}"
+    async for row in _rows(db, organization_id, head["position"]):
         report.entries += 1
         if row["position"] != position + 1:
             report.broken(position + 1, "the positions have a gap")
@@ -85,15 +96,19 @@ async def verify_log(
         if report.entries % CHUNK == 0:
             progress(report.entries)
     previous = _close(report, block, previous)
-    await _check_head(db, organization_id, report, position, previous)
+    if head["position"] != position or head["last_hash"] != previous:
+        report.broken(position, "the head and the last entry disagree: entries are missing")
+    elif report.entries and head["last_at"] != last_at:
+        report.broken(position, "the head has another time than the last entry")
     progress(report.entries)
     return report
 
 
-async def _rows(db: Database, organization_id: UUID) -> AsyncIterator[Any]:
-    after = 0
+async def _rows(db: Database, organization_id: UUID, last: int) -> AsyncIterator[Any]:
+    # From below the first position on: there shall be nothing before it.
+    after = -(2**63)
     while True:
-        values = {"org": organization_id, "after": after, "limit": CHUNK}
+        values = {"org": organization_id, "after": after, "last": last, "limit": CHUNK}
         rows = await db.fetch(organization_id, _CHANGES, values)
         for row in rows:
             yield row
@@ -113,11 +128,14 @@ class _Facts:
 
 
 def _check_fields(report: Report, row: Any) -> None:
-    if row["changes"] is None or row["salts"] is None:
+    if row["changes"] is None and row["salts"] is None:
         report.erased += 1
         return
+    if row["changes"] is None or row["salts"] is None:
+        report.broken(row["position"], "only one of its values and salts was erased")
+        return
     changes, salts, digests = json.loads(row["changes"]), row["salts"], row["digests"]
-    names = [change[0] for change in changes]
+    names = [change[0] if isinstance(change, list) and change else None for change in changes]
     if names != list(row["fields"]) or len(salts) != SALT_BYTES * len(names):
         report.broken(row["position"], "its fields and its values do not belong together")
         return
@@ -131,6 +149,9 @@ def _close(report: Report, block: _Block | None, previous: bytes) -> bytes:
     """Check the chain's link of a finished write, and answer its hash."""
     if block is None:
         return previous
+    if block.start < 1:
+        report.broken(block.start, "there is no such place for a write to begin")
+        return block.hash
     microseconds = (block.at - _EPOCH).days * 86_400_000_000 + (
         block.at - _EPOCH
     ).seconds * 1_000_000
@@ -139,13 +160,3 @@ def _close(report: Report, block: _Block | None, previous: bytes) -> bytes:
     if expected != block.hash:
         report.broken(block.start, "the chain breaks here")
     return block.hash
-
-
-async def _check_head(
-    db: Database, organization_id: UUID, report: Report, position: int, last: bytes
-) -> None:
-    head = await db.fetchrow(organization_id, _HEAD, {"org": organization_id})
-    if head is None:
-        report.broken(0, "the organization has no head")
-    elif head["position"] != position or head["last_hash"] != last:
-        report.broken(position, "the head and the last entry disagree: entries are missing")

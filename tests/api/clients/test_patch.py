@@ -103,7 +103,7 @@ async def test_a_patch_that_changes_nothing_leaves_no_trace(
     path = f"/v1/clients/{made['id']}"
     before = await radio.call("admin", "GET", path)
     count = await change_count(owner, radio.organization_id)
-    for body in ({}, complete(radio), {"emails": ["A@EXAMPLE.com"][:0] + ["a@example.com"]}):
+    for body in ({}, complete(radio), {"emails": ["a@example.com"]}):
         answer = await radio.call("manager", "PATCH", path, json=body)
         assert answer.status_code == 200, answer.text
     assert (await radio.call("admin", "GET", path)).headers["etag"] == before.headers["etag"]

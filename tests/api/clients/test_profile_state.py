@@ -137,7 +137,7 @@ async def test_state_follows_a_contacts_last_way_to_be_reached(
     assert made["profile_state"] == "complete"
     client = f"/v1/clients/{made['id']}"
     contact = f"/v1/contacts/{made['contacts'][0]['contact_id']}"
-    empty: dict[str, Any] = dict.fromkeys(reach, [])
+    empty: dict[str, Any] = {name: [] for name in reach}
     for sent, state in ((empty, "draft"), (reach, "complete")):
         answer = await radio.call("front_desk", "PATCH", contact, json=sent)
         assert answer.status_code == 200, answer.text

@@ -68,7 +68,7 @@ def test_an_unknown_member_is_refused_and_money_cannot_change() -> None:
         Money.model_validate({"amount": "1", "currency": "EUR", "cents": 5})
     money = Money(amount="1", currency="EUR")
     with pytest.raises(ValidationError):
-        money.amount = "2"  # type: ignore[misc]
+        money.amount = "2"  # type: ignore[misc]  # frozen, as is shown
     assert len({money, Money(amount="1.0", currency="EUR")}) == 1
 
 
