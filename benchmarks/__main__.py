@@ -10,7 +10,6 @@ from contextlib import ExitStack
 from benchmarks import measure, report
 from benchmarks.operations import BOUNDS
 from benchmarks.stand import HOME
-
 from crm_api.core.embedded import stop_server
 from crm_api.core.private_files import try_lock
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import asyncpg
+
 from benchmarks.marks import (
     ACTOR,
     CLIENT,
@@ -47,6 +48,7 @@ async def _explained(
     mode = "force_custom_plan" if call.custom_plans else "auto"
     await connection.execute(f"SET plan_cache_mode = {mode}")
     await connection.execute(f"PREPARE it AS {call.sql}")
+    text = ""
     try:
         for _ in range(RUNS):
             transaction = connection.transaction()

@@ -12,9 +12,9 @@ from typing import Any
 from uuid import UUID
 
 import asyncpg
+
 from benchmarks.dataset import Connection
 from benchmarks.stand import HOME, Stand, Tenant
-
 from crm_api.models import (
     ChangeRow,
     ClientEmailRow,
@@ -35,15 +35,18 @@ _CITIES = (
     ("Seattle", "WA", "981", "206"),
 )
 _PHONES = ("{0}/{1}-{2}", "({0}) {1}-{2}", "+1 {0} {1} {2}", "{0}-{1}-{2}")
+_OF_NEW_CLIENTS = (
+    "client_id IN (SELECT id FROM clients WHERE organization_id = '{org}' AND number > {number})"
+)
 _ROWS: dict[Any, str] = {
-    ClientRow: "number > $2",
-    ClientEmailRow: "client_id IN (SELECT id FROM clients WHERE organization_id = $1 AND number > $2)",
-    ClientPhoneRow: "client_id IN (SELECT id FROM clients WHERE organization_id = $1 AND number > $2)",
-    ClientSiteRow: "client_id IN (SELECT id FROM clients WHERE organization_id = $1 AND number > $2)",
-    ClientRefRow: "client_id IN (SELECT id FROM clients WHERE organization_id = $1 AND number > $2)",
-    ChangeRow: "position > $3",
+    ClientRow: "number > {number}",
+    ClientEmailRow: _OF_NEW_CLIENTS,
+    ClientPhoneRow: _OF_NEW_CLIENTS,
+    ClientSiteRow: _OF_NEW_CLIENTS,
+    ClientRefRow: _OF_NEW_CLIENTS,
+    ChangeRow: "position > {position}",
 }
-"""Table → which of its rows an import wrote: after the number $2 and the position $3."""
+"""Table → which of its rows an import wrote: those after what the head held before."""
 
 
 def write_list(rows: int) -> Path:
@@ -130,14 +133,13 @@ async def _copy_out(owner: Connection, tenant: Tenant, before: tuple[int, int]) 
     """What the import wrote, table by table, as COPY takes it."""
     found: dict[Any, bytes] = {}
     org = tenant.actor.organization_id
-    values = {"$1": f"'{org}'", "$2": str(before[0]), "$3": str(before[1])}
+    number, position = before
     for row, condition in _ROWS.items():
-        for mark, value in values.items():
-            condition = condition.replace(mark, value)
+        written = condition.format(org=org, number=number, position=position)
         output = io.BytesIO()
         await owner.copy_from_query(
             f"SELECT {', '.join(_names(row))} FROM {row.__tablename__} "
-            f"WHERE organization_id = '{org}' AND {condition}",
+            f"WHERE organization_id = '{org}' AND {written}",
             output=output,
             format="binary",
         )

@@ -77,7 +77,7 @@ class _Caller(asyncio.Protocol):
         self._buffer = b""
         self._next()
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002  # asyncio's signature
         if not self.stopping:
             self._tally.failed["lost"] = self._tally.failed.get("lost", 0) + 1
         self.closed.set_result(None)

@@ -115,7 +115,7 @@ def _plain(sql: str) -> str:
 
 
 def program(folder: Path) -> str:
-    """pgbench beside the server's programs, else the system's newest."""
+    """The pgbench beside the server's programs, else the system's newest."""
     places = [folder, *sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)]
     for place in places:
         if (place / "pgbench").exists():

@@ -33,7 +33,7 @@ def _operations(results: dict[str, Any]) -> None:
         print(f"Others were at work at the beginning of {results['noisy']} measurements.")
     print(
         f"\n{'operation':<24}{'ours/s':>8}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}"
-        f"{'bare/s':>8}{'pgbench/s':>11}{'× const':>9}{'× bare':>8}{'× pgbench':>11}"
+        f"{'bare/s':>8}{'pgbench/s':>11}{'to const':>9}{'to bare':>8}{'to pgbench':>11}"
         f"{'bound':>7}  {'':<7}{'buffers':>8}{'SQL ms':>13}"
     )
     found = results["operations"]

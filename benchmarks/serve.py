@@ -37,7 +37,7 @@ async def answer(send: Send, body: bytes) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-async def constant(scope: Scope, receive: Receive, send: Send) -> None:
+async def constant(scope: Scope, _: Receive, send: Send) -> None:
     """The floor of HTTP: what the server costs without any work."""
     if scope["type"] == "http":
         await answer(send, CONSTANT)
@@ -80,7 +80,8 @@ class Bare:
     async def _run(
         self, calls: list[dict[str, Any]], tenant: int, marks: dict[str, str]
     ) -> str | None:
-        version, row = 0, {}
+        version = 0
+        row: Any = {}
         for call in calls:
             arguments = [
                 version if value == VERSION else filled(_value(value), marks)
@@ -114,10 +115,10 @@ class Bare:
                 )
 
 
-class _Unreset(asyncpg.Connection):  # type: ignore[type-arg]  # not subscriptable at run time
+class _Unreset(asyncpg.Connection):
     """Handed back without a round trip, as the product's own."""
 
-    async def reset(self, *, timeout: float | None = None) -> None:
+    async def reset(self, *, timeout: float | None = None) -> None:  # noqa: ASYNC109  # asyncpg's own signature
         """Nothing is left behind: each connection serves one organization."""
 
 

@@ -144,7 +144,7 @@ def _last(db: Recorder, tenant: Tenant, count: int) -> tuple[Call, ...]:
 
 def _marked(statement: Statement, values: Mapping[str, Any], tenant: Tenant) -> tuple[Any, ...]:
     marked = {name: _mark(value, tenant) for name, value in values.items()}
-    if "expected_version" in values and values["expected_version"]:
+    if values.get("expected_version"):
         marked["expected_version"] = VERSION
     return tuple(statement.arguments(marked))
 

@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
 from crm_api.kit.idempotency import Claim, claim_of
-from crm_api.kit.query import MAX_LIMIT, OPERATORS, choices, value_kind
+from crm_api.kit.query import MAX_LIMIT, OPERATORS, choices, has_money, value_kind
 from crm_api.kit.replies import PageReply, Reply
 from crm_api.kit.scope import Scope
 
@@ -218,11 +218,7 @@ class ListQuery:
         for name, (_, ops) in getattr(self.cls, "extra_filters", {}).items():
             if name not in keyed:
                 found += _filter_parameters(self.cls, name, ops)
-        if any(
-            value_kind(self.cls, n) == "money"
-            for n, f in self.cls.fields.items()
-            if f.rule.filter is not Op.NONE
-        ):
+        if has_money(self.cls):
             found.append(
                 _parameter(
                     "currency",

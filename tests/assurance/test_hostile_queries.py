@@ -1,4 +1,4 @@
-"""Hostile queries, cursors, headers and paths: refused with their names, never repeated, never 5xx."""
+"""Hostile queries and cursors: refused by the parameter's name, never repeated, never 5xx."""
 
 import base64
 import secrets
@@ -24,12 +24,16 @@ FILTER_VALUES = (
     *("", " ", "%", "_", "*", "\\", "'", '"', "%25", "--", "---", "!!!", "null", "true", "7", "-0"),
     *("'; DROP TABLE clients; --", "a' OR '1'='1", "$1", ":name", "%s", "{0}", "${x}", "\r\n"),
     *("2^63", "9223372036854775807", "9223372036854775808", "-9223372036854775809", "1e999999"),
-    *("1_000", "0x10", "1e5", "+5", "٣", "NaN", "Infinity", "-Infinity", "1.123456789", "9" * 5000),
+    *("1_000", "0x10", "1e5", "+5", "٣", "NaN", "Infinity", "-Infinity", "1.123456789", "9" * 800),
     *("2026-02-30", "0000-01-01", "99999-01-01", "2026-W01-1", "20260131", "xxxxxxxxxx", "\ud83e"),
     *("2026-01-31T00:00:00", "9999-12-31T23:59:59-23:59", "0001-01-01T00:00:00+23:59", "\u202e"),
     *("01890a5d-ac96-774b-bcce-b302099a805g", "{01890a5d-ac96-774b-bcce-b302099a}", "🦆", "\x7f"),
-    *(ECHO, ECHO * 600, f"{ECHO}xxxxxxxxxx"[:10], f"2026-01-{ECHO}"[:10], "a" + "\u0301" * 400),
+    *(ECHO, ECHO * 60, f"{ECHO}xxxxxxxxxx"[:10], f"2026-01-{ECHO}"[:10], "a" + "\u0301" * 300),
 )  # fmt: skip
+
+
+MANY_OPERATORS = ("", "%", "\\", "$1", "9223372036854775808", "2026-02-30", "🦆", ECHO)
+"""These are tried with each operator of each filter, the others with one."""
 
 
 async def ask(world: World, path: str, query: str = "", **more: Any) -> httpx.Response:
@@ -50,12 +54,14 @@ async def test_limit_is_a_plain_number_in_bounds(world: World, limit: str) -> No
 async def test_no_value_of_any_filter_breaks_anything(spec: Json, world: World, value: str) -> None:
     """Answered where it is a value of the filter, else refused by the filter's name."""
     found = Deviations()
+    every_operator = value in MANY_OPERATORS
     sent = value.encode("utf-8", "surrogatepass")
     text = "".join(f"%{byte:02X}" for byte in sent)
     for resource in LISTS:
-        for key in (*filters_of(spec, resource), "attributes.size", "attributes.size[in]"):
-            if key.startswith("attributes") and resource != "clients":
-                continue
+        known = {"attributes": "attributes.size"} if resource == "clients" else {}
+        for key in filters_of(spec, resource):
+            known.setdefault(key if every_operator else key.partition("[")[0], key)
+        for key in known.values():
             with found.cell(f"{resource}?{key}"):
                 answer = await ask(world, base_of(resource), f"{key}={text}&currency=UGX")
                 if answer.status_code == 200:
@@ -81,7 +87,6 @@ async def test_keys_that_are_no_filter_are_refused(world: World, key: str) -> No
     answer = await ask(world, "/v1/clients", f"{key}=x")
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    assert "<script>" not in answer.text
     assert ECHO * 20 not in answer.text, "a name that nobody could have meant is not repeated"
 
 
@@ -106,8 +111,8 @@ async def test_unknown_parameters_are_refused_by_every_operation(spec: Json, wor
 @pytest.mark.parametrize(
     "query",
     [
-        *("limit=1&limit=2", "sort=name&sort=name", "fields=id&fields=id", "count=exact&count=exact"),
-        *("expand=owner&expand=owner", "cursor=a&cursor=b", "currency=UGX&currency=UGX"),
+        *("limit=1&limit=2", "sort=name&sort=name", "fields=id&fields=id", "cursor=a&cursor=b"),
+        *("expand=owner&expand=owner", "count=exact&count=exact", "currency=UGX&currency=UGX"),
         *("explain=permission&explain=permission", "name[contains]=a&name[contains]=b"),
         *("created_at[gte]=2026-01-01T00:00:00Z&created_at[gte]=2026-01-01T00:00:00Z",),
     ],

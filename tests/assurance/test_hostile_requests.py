@@ -29,7 +29,6 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
         ("/v1/catalogues/types/%00", {400}),
         ("/v1/clients/", {404}),
         ("/v1//clients", {404}),
-        ("/v1/clients/../users", {404}),
         ("/v1/clients/%2e%2e/users", {404}),
         ("/V1/clients", {404}),
         ("/v1/Clients", {404}),
@@ -118,15 +117,9 @@ async def test_hostile_headers_break_nothing(
 async def test_idempotency_key_is_a_short_printable_text(world: World, key: str) -> None:
     for path in ("/v1/clients", "/v1/contacts", "/v1/users", "/v1/roles", "/v1/api-keys"):
         resource = path.rpartition("/")[2].replace("-", "_")
-        headers = {"Idempotency-Key": key.encode("latin-1")}
-        answer = await world.organization.api.post(
-            path,
-            json=minimal(resource),
-            headers={
-                **{k: v.encode() for k, v in world.headers("admin", "jwt").items()},
-                **headers,
-            },
-        )
+        credential = world.headers("admin", "jwt")["Authorization"].encode()
+        headers = [(b"Authorization", credential), (b"Idempotency-Key", key.encode("latin-1"))]
+        answer = await world.organization.api.post(path, json=minimal(resource), headers=headers)
         refused_without_echo(answer, statuses=frozenset({422}))
         (fault,) = answer.json()["errors"]
         assert fault["header"].lower() == "idempotency-key"
@@ -180,9 +173,8 @@ async def test_hostile_tokens_are_401_and_nothing_else(world: World) -> None:
         for scheme in ("Bearer", "bearer", "Token"):
             with found.cell(f"{scheme} with {what}"):
                 header = f"{scheme} {token}".encode("latin-1")
-                answer = await world.organization.api.get(
-                    "/v1/me", headers={"Authorization": header}
-                )
+                headers = [(b"Authorization", header)]
+                answer = await world.organization.api.get("/v1/me", headers=headers)
                 if answer.status_code == 200:
                     # The spelling of the scheme is free, and so is the space after it.
                     assert what == "spaces"

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm_api.clients.conflicts import seen_candidate
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.access import StaleActor
@@ -16,6 +17,7 @@ from crm_api.core.db import Disturbed
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.ids import id_or_nil
 from crm_api.core.jsonbody import Incoming, validate_body
+from crm_api.kit.deciding import require_some
 from crm_api.kit.idempotency import Claim, Stored, find, once, store
 from crm_api.kit.replies import Reply
 from crm_api.kit.schemas import Create, Patch
@@ -95,14 +97,14 @@ async def run_batch(scope: Scope, incoming: Incoming[Batch], claim: Claim | None
     if claim is not None:
         await scope.verify()
         stored = await find(scope, claim)
-        if stored is not None:
-            return _replayed(scope, stored)
+        if stored is not None and incoming.value is not None:
+            return _replayed(scope, incoming.value, stored)
     if incoming.value is None:
         raise refuse_all(incoming.faults)
     batch = incoming.value
     await scope.verify()
     run = partial(_all_or_none if batch.atomic else _each, scope, batch, claim)
-    return await once(scope, claim, run, partial(_replayed, scope))
+    return await once(scope, claim, run, partial(_replayed, scope, batch))
 
 
 async def _all_or_none(scope: Scope, batch: Batch, claim: Claim | None) -> BatchReply:
@@ -133,15 +135,33 @@ async def _finished(scope: Scope, claim: Claim | None, results: list[str]) -> Ba
     return BatchReply(body)
 
 
-def _replayed(scope: Scope, stored: Stored) -> BatchReply:
-    """The stored results; of each client what today's rights read."""
-    service = ClientService(scope)
-    results = [
-        result | {"body": service.masked(result["body"])} if "body" in result else result
-        for result in stored.reply["results"]
-    ]
+def _replayed(scope: Scope, batch: Batch, stored: Stored) -> BatchReply:
+    """The stored results, as far as the rights of today reach."""
+    pairs = zip(batch.operations, stored.reply["results"], strict=True)
+    results = [_seen_again(scope, op, result) for op, result in pairs]
     body = json.dumps({"results": results}, ensure_ascii=False, separators=(",", ":"))
     return BatchReply(body, {"Idempotency-Replayed": "true"})
+
+
+def _seen_again(scope: Scope, op: Operation, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    try:
+        if op.op == "delete":
+            scope.require("clients", "delete")
+        else:
+            require_some(scope, Client, op.op)
+    except Refusal as refusal:
+        return _refused(scope, refusal)
+    service = ClientService(scope)
+    if "body" in result:
+        return {**result, "body": service.masked(result["body"])}
+    problem = dict(result.get("problem") or {})
+    if "current" in problem:
+        problem["current"] = service.masked(problem["current"])
+    if "candidates" in problem:
+        shown = [seen_candidate(scope, one) for one in problem["candidates"]]
+        if shown != problem["candidates"]:
+            problem |= {"candidates": shown, "next": []}
+    return {**result, "problem": problem} if problem else result
 
 
 async def _atomic_item(scope: Scope, n: int, op: Operation) -> str:
@@ -170,6 +190,10 @@ async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
         refusal = caught
     else:
         return _result(reply)
+    return json.dumps(_refused(scope, refusal), ensure_ascii=False)
+
+
+def _refused(scope: Scope, refusal: Refusal) -> dict[str, Any]:
     problem = {
         "type": f"/problems/{refusal.code.replace('_', '-')}",
         "title": refusal.problem.title,
@@ -180,7 +204,7 @@ async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
         "errors": [fault.as_json() for fault in refusal.faults],
         **refusal.members,
     }
-    return json.dumps({"status": refusal.status, "problem": problem}, ensure_ascii=False)
+    return {"status": refusal.status, "problem": problem}
 
 
 def _result(reply: Reply | None) -> str:

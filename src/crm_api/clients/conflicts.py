@@ -158,6 +158,19 @@ def _candidate(scope: Scope, row: Any, reason: str) -> dict[str, Any]:
     return shown | base
 
 
+def seen_candidate(scope: Scope, told: Mapping[str, Any]) -> dict[str, Any]:
+    """A candidate that was told before, as far as the caller may read it today."""
+    rights = scope.actor.rights
+    hidden = {"visibility": "not_visible", "score": told["score"], "reasons": told["reasons"]}
+    if "contact_id" in told:
+        return dict(told) if rights.can("contacts", "read", "person") else hidden
+    if told["visibility"] not in visible_lifecycles(scope):
+        return hidden
+    reads = mask_of(Client, rights).read
+    unread = {name for name in ("id", "number", "name") if name not in reads}
+    return {name: value for name, value in told.items() if name not in unread}
+
+
 def _next(scope: Scope, code: str, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     rights = scope.actor.rights
     seen = {c["visibility"] for c in candidates}

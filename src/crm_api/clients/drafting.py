@@ -21,7 +21,7 @@ from crm_api.clients.sites import settle_sites, site_rows
 from crm_api.contacts.reach import Settled, email_rows, phone_rows, settle_emails, settle_phones
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
-from crm_api.core.formats.dates import add_months, local_today
+from crm_api.core.formats.dates import LAST_DAY, add_months, local_today
 from crm_api.core.formats.money import Money
 from crm_api.core.formats.names import name_key
 from crm_api.core.formats.registration import check_registration_number, check_tax_number
@@ -128,7 +128,7 @@ def _reach(draft: Draft, values: Mapping[str, Any], organization: OrganizationCo
 def _catalogued(draft: Draft, values: Mapping[str, Any], known: Catalogues) -> None:
     for name, catalogue in CATALOGUED.items():
         value = values.get(name)
-        if value is not None and value not in known.of(catalogue):
+        if value not in (None, draft.before.get(name)) and value not in known.of(catalogue):
             detail = f"No such entry; `GET /v1/catalogues/{catalogue}` lists them."
             draft.fault("unknown_catalogue_entry", detail, f"/{name}")
 
@@ -230,7 +230,10 @@ def derive(
 
 @lru_cache(maxsize=1024)
 def _review_due(start: str) -> str:
-    return str(add_months(date.fromisoformat(start), REVIEW_MONTHS))
+    try:
+        return str(add_months(date.fromisoformat(start), REVIEW_MONTHS))
+    except ValueError:  # what starts in the last months of the calendar is due at its end
+        return str(LAST_DAY)
 
 
 def _complete(

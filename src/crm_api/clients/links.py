@@ -47,11 +47,10 @@ class LinkService(ClientService):
             # Under the lock: the person who is linked must not be deleted meanwhile. The reply is
             # stored in the transaction that has the effect.
             async with self.locked():
-                reply = await self._add(client_id, incoming)
+                link = await self._add(client_id, incoming)
                 if claim is not None:
-                    link = json.loads(reply.body)
                     await store(self.scope, claim, "link", UUID(link["id"]), link)
-                return reply
+                return self._reply(client_id, link, 201)
 
         if claim is not None and (stored := await find(self.scope, claim)) is not None:
             await self.require_visible(client_id)
@@ -62,11 +61,20 @@ class LinkService(ClientService):
         )
 
     def _replayed_link(self, client_id: UUID, stored: Stored) -> Reply:
-        body = _as_text(stored.reply)
-        place = f"/v1/clients/{client_id}/contacts/{stored.resource_id}"
-        return one(body, status=stored.status, location=place, replayed=True)
+        return self._reply(client_id, stored.reply, stored.status, replayed=True)
 
-    async def _add(self, client_id: UUID, incoming: Incoming[LinkEntry]) -> Reply:
+    def _seen(self, link: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The link as the caller reads it; who may only write is told the id."""
+        reads = self.actor.rights.can("clients", "read", self.reach_group)
+        return link if reads else {"id": link["id"]}
+
+    def _reply(
+        self, client_id: UUID, link: Mapping[str, Any], status: int, *, replayed: bool = False
+    ) -> Reply:
+        place = f"/v1/clients/{client_id}/contacts/{link['id']}"
+        return one(_as_text(self._seen(link)), status=status, location=place, replayed=replayed)
+
+    async def _add(self, client_id: UUID, incoming: Incoming[LinkEntry]) -> dict[str, Any]:
         present = await self.load(client_id)
         self.require_group("reach", "update")
         entry = incoming.value
@@ -96,7 +104,7 @@ class LinkService(ClientService):
         except UniqueClash as clash:
             facts = {"id": client_id, "contact_email_keys": people.email_keys}
             raise (await explain_clash(self.scope, clash, facts)).refusal from None
-        return _link_reply(client_id, after, link["id"], 201)
+        return _wired(after, link["id"])
 
     async def change(
         self,
@@ -134,7 +142,7 @@ class LinkService(ClientService):
         after = _promoted(others, row["id"] if wants else primary)
         if [wire_link(r) for r in after] != [wire_link(r) for r in rows]:
             await self._store_links(present, after, "contact_changed", NewPeople())
-        return _link_reply(client_id, after, row["id"], 200)
+        return self._reply(client_id, _wired(after, row["id"]), 200)
 
     async def _linked(
         self, client_id: UUID, link_id: UUID, if_match: str | None, sent: Collection[str] = ()
@@ -144,7 +152,7 @@ class LinkService(ClientService):
         rows = _rows_of(present)
         row = _find(rows, link_id)
         self.require_group("reach", "update")
-        require_current(if_match, _as_text(wire_link(row)), sent)
+        require_current(if_match, _as_text(self._seen(wire_link(row))), sent)
         self.require_live(present)
         return present, rows, row
 
@@ -271,6 +279,5 @@ def _as_text(link: Mapping[str, Any]) -> str:
     return json.dumps(link, ensure_ascii=False, separators=(",", ":"))
 
 
-def _link_reply(client_id: UUID, rows: Rows, link_id: str, status: int) -> Reply:
-    body = _as_text(wire_link(next(r for r in rows if r["id"] == link_id)))
-    return one(body, status=status, location=f"/v1/clients/{client_id}/contacts/{link_id}")
+def _wired(rows: Rows, link_id: str) -> dict[str, Any]:
+    return wire_link(next(r for r in rows if r["id"] == link_id))

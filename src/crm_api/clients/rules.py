@@ -52,9 +52,10 @@ def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogu
 def check_tier(
     draft: Draft, sent: Mapping[str, Any], known: Catalogues, links: Iterable[Mapping[str, Any]]
 ) -> None:
-    """A tier may demand that somebody can be called in an emergency."""
-    tier = known.tiers.get(str(sent.get("service_tier")), {})
-    if not tier.get("emergency_contact_required"):
+    """A tier may demand that somebody can be called in an emergency: asked when it is chosen."""
+    chosen = sent.get("service_tier")
+    tier = known.tiers.get(str(chosen), {})
+    if chosen == draft.before.get("service_tier") or not tier.get("emergency_contact_required"):
         return
     if not any("emergency" in link["roles"] and link["to_on"] is None for link in links):
         detail = "Link a contact with the role `emergency` first."
@@ -64,8 +65,14 @@ def check_tier(
 async def check_references(
     scope: Scope, draft: Draft, sent: Mapping[str, Any], people: NewPeople | None
 ) -> None:
-    """A reference points to a record that the caller may open; one look-up for each kind sent."""
-    owner, referrer = sent.get("owner_id"), sent.get("referred_by_id")
+    """A new reference points to a record that the caller may open; one look-up for each kind.
+
+    One that stands there already may be sent back, whatever became of its record.
+    """
+    owner, referrer = (
+        None if str(sent.get(name)) == draft.before.get(name) else sent.get(name)
+        for name in ("owner_id", "referred_by_id")
+    )
     if owner is not None and not await found_by_id(scope, ACTIVE_USERS, [owner]):
         draft.fault("unknown_user", "There is no active user with this id.", "/owner_id")
     if referrer is not None:

@@ -250,7 +250,7 @@ class ClientService(VerifyingService):
         raise_faults(sifted)
         self.derive(draft, present)
         if not draft.diff():
-            return await self.get(client_id, ())
+            return await self.unchanged(client_id)
         return await self._apply(draft, present, sifted)
 
     def derive(self, draft: Draft, present: Present) -> None:

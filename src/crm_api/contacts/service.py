@@ -159,7 +159,7 @@ class ContactService(VerifyingService):
         raise_faults(sifted)
         diff = draft.diff()
         if not diff:
-            return await self.get(contact_id, ())
+            return await self.unchanged(contact_id)
         row = {name: draft.after[name] for name in PLAIN if name in diff} | draft.row
         fields = {EMAILS: "emails", PHONES: "phones"}
         replaced = {t: rows for t, rows in draft.replaced.items() if fields[t] in diff}
@@ -194,7 +194,12 @@ class ContactService(VerifyingService):
             sifted.faults += phones.faults
 
     async def _check_references(self, draft: Draft, sifted: Sifted) -> None:
-        owner, superior = sifted.values.get("owner_id"), sifted.values.get("reports_to_id")
+        sent = sifted.values
+        # A reference that stands there already may be sent back, whatever became of its record.
+        owner, superior = (
+            None if str(sent.get(name)) == draft.before.get(name) else sent.get(name)
+            for name in ("owner_id", "reports_to_id")
+        )
         if owner is not None and not await found_by_id(self.scope, ACTIVE_USERS, [owner]):
             sifted.fault("unknown_user", "There is no active user with this id.", "/owner_id")
         if superior is None:

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import asyncpg
@@ -150,7 +150,7 @@ class Database:
         list_size: int = 6,
         statement_timeout_ms: int = 5_000,
         lock_timeout_ms: int = 2_000,
-    ) -> "Database":
+    ) -> Self:
         settings = {
             "application_name": "crm-api",
             "statement_timeout": str(statement_timeout_ms),

@@ -20,7 +20,8 @@ def account_key(email: str) -> str:
     try:
         return parse_email(email).key
     except ValueError:
-        return email.strip().lower()
+        # NUL is the one character that PostgreSQL takes in no parameter.
+        return email.strip().lower().replace("\0", "\ufffd")
 
 
 class SignIn:

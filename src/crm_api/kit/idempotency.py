@@ -61,7 +61,7 @@ def claim_of(
     """
     if key is None:
         return None
-    if not 1 <= len(key) <= MAX_KEY or not key.isascii() or not key.isprintable():
+    if not 1 <= len(key.strip()) <= MAX_KEY or not (key.isascii() and key.isprintable()):
         detail = f"`Idempotency-Key` is 1 to {MAX_KEY} printable ASCII characters."
         raise Refusal(
             "invalid", detail, (Fault("invalid_value", detail, header="Idempotency-Key"),)

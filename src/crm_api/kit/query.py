@@ -5,6 +5,7 @@ Keys map to declared fields only. An unreadable field is refused before any SQL.
 
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -23,6 +24,9 @@ DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNT_CAP = 10_000
 MAX_VALUES = 100
 MAX_NAME = 64
+PATH = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
+"""The key of an attribute, as attributes are written."""
+CURRENCY = re.compile("[A-Za-z]{3}")
 CURSOR_SECONDS = 24 * 3600
 RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain")
 OPERATORS = {
@@ -156,6 +160,12 @@ def _known_value(known: frozenset[str], kind: str, text: str) -> Any:
     return parse_value(kind, text)
 
 
+def has_money(cls: type[Resource]) -> bool:
+    """Whether a list of this resource filters by an amount."""
+    filtered = (n for n, f in cls.fields.items() if f.rule.filter is not Op.NONE)
+    return any(value_kind(cls, name) == "money" for name in filtered)
+
+
 def split_key(key: str) -> tuple[str, str | None, str]:
     """`created_at[gte]` → (field, path, operator); `attributes.stage` has a path."""
     name, bracket, rest = key.partition("[")
@@ -238,7 +248,7 @@ class ListReader:
         return tuple(name for name in self.mask.read if name in wanted)
 
     def expand(self, text: str | None) -> tuple[str, ...]:
-        if not text:
+        if text is None:
             return ()
         keys = sorted({key.strip() for key in text.split(",")})
         for key in keys:
@@ -310,13 +320,21 @@ class ListReader:
         found = [self._filter(key, values) for key, values in grouped.items()]
         filters = [one for one in found if one is not None]
         money = [f for f in filters if value_kind(self.cls, f.field) == "money"]
+        self._check_currency(currency, needed=any(f.op != "is_null" for f in money))
         if any(f.op != "is_null" for f in money):
-            if currency is None or len(currency) != 3 or not currency.isalpha():
-                self.found.fault(
-                    "currency", "required", "A money filter needs `currency`, an ISO 4217 code."
-                )
             filters.append(Filter("currency", "eq", ((currency or "").upper(),)))
         return tuple(sorted(filters, key=lambda f: (f.field, f.path or "", f.op)))
+
+    def _check_currency(self, currency: str | None, *, needed: bool) -> None:
+        """It belongs to filters on amounts; a list that has none does not know it."""
+        if currency is not None and not has_money(self.cls):
+            detail = "There is no such parameter here."
+            self.found.fault("currency", "unknown_parameter", detail)
+        elif needed and currency is None:
+            detail = "A money filter needs `currency`, an ISO 4217 code."
+            self.found.fault("currency", "required", detail)
+        elif currency is not None and not CURRENCY.fullmatch(currency):
+            self.found.fault("currency", "invalid_value", "An ISO 4217 code is expected.")
 
     def _filter(self, key: str, values: list[str]) -> Filter | None:
         name, path, op = split_key(key)
@@ -339,7 +357,8 @@ class ListReader:
                 key[:64], "invalid_operator", f"This filter takes: {', '.join(offered)}."
             )
             return None
-        if (path is not None) != (name in getattr(self.cls, "keyed_filters", ())):
+        keyed = name in getattr(self.cls, "keyed_filters", ())
+        if (path is not None) != keyed or not (path is None or PATH.fullmatch(path)):
             self.found.fault(key[:64], "unknown_parameter", "There is no such filter on this list.")
             return None
         return self._valued(key, name, path, op, values)

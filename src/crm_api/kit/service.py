@@ -165,6 +165,13 @@ class RecordService:
             await lock_head(self.scope.db, self.actor)
             yield
 
+    async def unchanged(self, row_id: UUID) -> Reply:
+        """What a write that changes nothing answers: just what one that changes something does."""
+        found = await get_one(self.scope, self.shape, row_id, self.lifecycles())
+        if found is None:
+            raise self.not_found()
+        return one(found[0], full=found[1])
+
     async def load(self, row_id: UUID, *, with_seen: bool = False) -> Present:
         """The record that a decision is about; 404 in a lifecycle that the actor may not open."""
         row = await load_one(

@@ -135,8 +135,9 @@ def _check_fields(report: Report, row: Any) -> None:
         report.broken(row["position"], "only one of its values and salts was erased")
         return
     changes, salts, digests = json.loads(row["changes"]), row["salts"], row["digests"]
-    names = [change[0] if isinstance(change, list) and change else None for change in changes]
-    if names != list(row["fields"]) or len(salts) != SALT_BYTES * len(names):
+    shaped = isinstance(changes, list) and all(isinstance(c, list) and c for c in changes)
+    names = [change[0] for change in changes] if shaped else None
+    if names != list(row["fields"]) or len(salts) != SALT_BYTES * len(row["fields"]):
         report.broken(row["position"], "its fields and its values do not belong together")
         return
     for n, change in enumerate(changes):

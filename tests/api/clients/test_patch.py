@@ -261,3 +261,22 @@ async def test_an_integer_that_no_parser_holds_is_a_fault_among_others(
         headers={"Content-Type": "application/json"},
     )
     assert pointers(refused(answer, 422, "invalid")) == {"/payment_terms_days", "/name"}
+
+
+async def test_a_reference_may_be_echoed_whatever_became_of_it(
+    radio: Organization,
+) -> None:
+    """G3: its present value is no change, though a new one would be refused."""
+    owner = str(radio.user_ids["presenter"])
+    referrer = await radio.create_client()
+    made = await radio.create_client(owner_id=owner, referred_by_id=referrer["id"])
+    await radio.call("admin", "POST", f"/v1/users/{owner}/disable")
+    await radio.call("admin", "DELETE", f"/v1/clients/{referrer['id']}")
+    answer = await patched(
+        radio, "manager", made, owner_id=owner, referred_by_id=referrer["id"], remarks="x"
+    )
+    assert answer.status_code == 200, answer.text
+    another = await radio.create_client()
+    for field, value in (("owner_id", owner), ("referred_by_id", referrer["id"])):
+        answer = await patched(radio, "manager", another, **{field: value})
+        assert pointers(refused(answer, 422, "invalid")) == {f"/{field}"}
