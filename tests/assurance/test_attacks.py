@@ -152,3 +152,20 @@ async def test_an_echo_is_accepted_although_the_tier_asks_for_more_now(
     read = (await radio.call("admin", "GET", path)).json()
     answer = await radio.call("admin", "PATCH", path, json=read | {"remarks": "Called today"})
     assert answer.status_code == 200, answer.text
+
+
+async def test_another_reason_of_an_override_moves_nothing_that_a_presenter_sees(
+    radio: Organization,
+) -> None:
+    made = await radio.create_client()
+    path = f"/v1/clients/{made['id']}"
+    first = {"value": "active_advertiser", "reason": "Signed today"}
+    answer = await radio.call("manager", "PUT", f"{path}/overrides/type", json=first)
+    assert answer.status_code == 200, answer.text
+    before = await radio.call("presenter", "GET", path)
+    second = {"value": "active_advertiser", "reason": "Signed yesterday"}
+    answer = await radio.call("manager", "PUT", f"{path}/overrides/type", json=second)
+    assert answer.status_code == 200, answer.text
+    after = await radio.call("presenter", "GET", path)
+    assert after.headers["etag"] == before.headers["etag"]
+    assert after.content == before.content

@@ -88,6 +88,7 @@ class OverrideService(ClientService):
         document = present.document
         diff: dict[str, tuple[Any, Any]] = {"type_override": (_held(present), shown)}
         if document["type"] != effective:
+            row["type_since"] = "now"
             diff["type"] = (document["type"], effective)
         status = _status_after(document["status"], known.types.get(effective, {}))
         if status != document["status"]:

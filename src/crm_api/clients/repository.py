@@ -14,6 +14,7 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
+    not_,
     or_,
     select,
 )
@@ -102,6 +103,12 @@ def effective_type(main: Any) -> ColumnElement[str]:
     return case((override_holds(main), main.c.type_override), else_=main.c.type)
 
 
+def _since(main: Any) -> ColumnElement[Any]:
+    """Since when the effective type holds: who may not see an override sees no edit of its reason."""
+    expired = and_(main.c.type_override.is_not(None), not_(override_holds(main)))
+    return case((expired, main.c.type_override_expires_at), else_=main.c.type_since)
+
+
 def _type_status(sources: Sources, rights: Rights) -> ColumnElement[Any]:
     """The G2 view: the override only for readers of assessment."""
     main = sources.main
@@ -110,7 +117,7 @@ def _type_status(sources: Sources, rights: Rights) -> ColumnElement[Any]:
         "effective", effective_type(main),
         "derived", main.c.type,
         "source", case((holds, literal_column("'override'")), else_=literal_column("'rule'")),
-        "since", instant(case((holds, main.c.type_override_at), else_=main.c.type_since)),
+        "since", instant(_since(main)),
         "rule", literal_column("'client_type'"),
     ]  # fmt: skip
     groups = Client.guarded_parts["type_status"]

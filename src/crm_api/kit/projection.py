@@ -77,9 +77,13 @@ def wire(column: ColumnElement[Any]) -> ColumnElement[Any]:
     return instant(column) if isinstance(column.type, DateTime) else column
 
 
+# A literal: as a parameter it would travel with each request, once for each time of a record.
+_FORMAT = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'""", Text())
+
+
 def instant(value: ColumnElement[Any]) -> ColumnElement[str]:
     # The session's time zone is UTC (core.db), so that no conversion stands here.
-    return func.to_char(value, 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')
+    return func.to_char(value, _FORMAT)
 
 
 def words(*values: str) -> list[ColumnElement[str]]:
