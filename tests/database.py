@@ -1,4 +1,4 @@
-"""A real PostgreSQL for the tests: one server for all workers, a database for each from a template."""
+"""A real PostgreSQL for the tests: one server, a database for each worker from a template."""
 
 import asyncio
 import hashlib

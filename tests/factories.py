@@ -13,7 +13,7 @@ from crm_api.core.access import ROLES
 from crm_api.identity.provision import add_user
 from crm_api.organizations.provision import provision_organization
 
-PASSWORD = "seven quiet herons cross the marsh"  # noqa: S105  # of the tests' own people
+PASSWORD = "seven quiet herons cross the marsh"  # of the tests' own people
 
 
 @dataclass(slots=True)

@@ -80,16 +80,18 @@ def application_role(url: str) -> str:
     return f"{database}_app"[-MAX_ROLE_LENGTH:]
 
 
-async def prepare(settings: Settings) -> Addresses:
+async def prepare(settings: Settings, revision: str = "head") -> Addresses:
     """Make the database ready: created, migrated, with the application's role and rights.
 
-    Safe to call from several processes at once; the migrations wait for one another.
+    Safe to call from several processes at once; the migrations wait for one another. Rights are
+    granted on a whole schema, so a `revision` before the head gets none yet.
     """
     found = await asyncio.to_thread(addresses, settings)
     if settings.database_url is None:
         await _create_database(found.owner)
-    await migrate(found.owner)
-    await grant(found, create_role=settings.app_database_url is None)
+    await migrate(found.owner, revision)
+    if revision == "head":
+        await grant(found, create_role=settings.app_database_url is None)
     return found
 
 
@@ -148,6 +150,11 @@ async def migrate(url: str, revision: str = "head") -> None:
             await connection.run_sync(upgrade)
     finally:
         await engine.dispose()
+
+
+def print_migrations(revision: str) -> None:
+    """The SQL that leads from an empty database to a revision, on standard output."""
+    command.upgrade(migration_config(), revision, sql=True)
 
 
 def head_revision() -> str:

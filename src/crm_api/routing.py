@@ -1,7 +1,7 @@
 """What all routes share: their parameters, and how a service's answer becomes a response."""
 
-from collections.abc import Sequence
-from typing import Annotated, Any
+from collections.abc import Awaitable, Sequence
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 from fastapi import Header, Query, Request, Response
@@ -14,6 +14,8 @@ from crm_api.kit.idempotency import Claim, claim_of
 from crm_api.kit.query import MAX_LIMIT, OPERATORS, choices, has_money, value_kind
 from crm_api.kit.replies import PageReply, Reply
 from crm_api.kit.scope import Scope
+
+T = TypeVar("T")
 
 PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
 """An id in a path; a malformed one is the id of no record."""
@@ -57,16 +59,28 @@ def items_of(request: Request) -> Items:
     return request.query_params.multi_items()
 
 
-async def claim(scope: Scope, request: Request, status: int = 201) -> Claim | None:
-    """The claim of this request's `Idempotency-Key`, if it carries one.
+async def claim(
+    scope: Scope, request: Request, status: int = 201, *, dry_run: bool = False
+) -> Claim | None:
+    """The claim of this request's `Idempotency-Key`, if it carries one and does something.
 
     Args:
         status: what the request answers when it succeeds.
     """
+    if dry_run:
+        return None
     keys = request.headers.getlist("idempotency-key")
     key = None if not keys else ",".join(keys)
     body = await request.body()
     return claim_of(scope.actor, request.method, request.url.path, key, body, status)
+
+
+async def tried(scope: Scope, write: Awaitable[T], *, dry_run: bool) -> T:
+    """What a write comes to; a dry one is checked and answered in full, then undone."""
+    if dry_run:
+        async with scope.db.rehearsal(scope.actor.organization_id):
+            return await write
+    return await write
 
 
 class IdempotencyKey:

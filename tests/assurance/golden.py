@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-ROLES = ("admin", "manager", "front_desk", "presenter")
+ROLES: tuple[str, ...] = ("admin", "manager", "front_desk", "presenter")
 MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = ("clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues")
 

@@ -15,9 +15,11 @@ import asyncpg
 import httpx
 import pytest
 from fastapi import FastAPI
+from sqlalchemy import literal, select
 
 from crm_api.core.config import Settings
-from crm_api.core.db import Database
+from crm_api.core.db import Database, Statement
+from crm_api.core.errors import Refusal
 from crm_api.core.passwords import PasswordHasher
 from crm_api.installation import Addresses
 from crm_api.main import create_app
@@ -193,6 +195,55 @@ async def test_time_outs_and_killed_connections_leave_nothing_behind(
             await organization.call("admin", "GET", "/v1/me")
     await nothing_crossed(crowd, owner)
     await connections_know_their_organization(crowded)
+
+
+async def test_same_values_and_keys_in_two_organizations_never_meet(
+    crowd: list[Organization],
+) -> None:
+    """Names, addresses, numbers, references and idempotency keys are unique in each by itself."""
+    mark = secrets.token_hex(5)
+    body = {
+        "name": f"Shared {mark}",
+        "emails": [f"{mark}@example.com"],
+        "registration_country": "UG",
+        "registration_number": mark,
+        "external_refs": [{"source": "billing", "id": mark}],
+        "contacts": [{"contact": {"name": "Same", "emails": [f"p{mark}@example.com"]}}],
+    }
+    made = set()
+    for organization in crowd[:3]:
+        headers = {"Idempotency-Key": mark}
+        answer = await organization.call("admin", "POST", "/v1/clients", json=body, headers=headers)
+        assert answer.status_code == 201, answer.text
+        assert "idempotency-replayed" not in answer.headers
+        made.add(answer.json()["id"])
+        await organization.call("admin", "DELETE", f"/v1/clients/{answer.json()['id']}")
+    assert len(made) == 3
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        asyncpg.InternalClientError("another operation is in progress"),
+        asyncpg.AdminShutdownError("terminating connection"),
+        asyncpg.ConnectionDoesNotExistError("closed in the middle"),
+        asyncpg.InterfaceError("closed"),
+        ConnectionResetError("reset"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+async def test_lost_connection_is_503_and_is_not_handed_out_again(
+    crowded: FastAPI, error: Exception
+) -> None:
+    db: Database = crowded.state.db
+    statement = Statement(select(literal(1).label("one")))
+    with pytest.raises(Refusal) as refused:
+        async with db.transaction(None):
+            raise error
+    assert refused.value.status == 503
+    for _ in range(5):
+        assert (await db.fetchrow(None, statement))["one"] == 1
 
 
 @pytest.mark.parametrize("credential", ["token", "key"])

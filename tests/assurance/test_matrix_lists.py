@@ -129,3 +129,34 @@ async def test_usage_of_a_catalogue_is_counted_for_who_reads_the_field(
             assert answer.status_code == 200, answer.text
         else:
             refused(answer, 403, "field_not_readable")
+
+
+async def in_state(world: World, resource: str, state: str) -> str:
+    place = await world.place(resource)
+    if state == "archived":
+        await world.admin("POST", f"{place}/archive")
+    if state == "deleted":
+        await world.admin("DELETE", place)
+    return place
+
+
+@pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
+@pytest.mark.parametrize(
+    ("resource", "state"),
+    [("clients", "archived"), ("clients", "deleted"), ("contacts", "deleted")],
+)
+async def test_records_that_are_not_live_open_to_who_may_see_them(
+    world: World, resource: str, state: str, role: str, kind: str
+) -> None:
+    """To others they are the 404 of what never was; who sees them restores before a change."""
+    place = await in_state(world, resource, state)
+    visible = table("lifecycles")[f"{resource}.{state}"][role] == "+"
+    for path in ("", "/history"):
+        answer = await world.ask(role, kind, "GET", f"{place}{path}")
+        assert answer.status_code == (200 if visible else 404), answer.text
+    field = "remarks" if resource == "clients" else "honorific"
+    answer = await world.ask(role, kind, "PATCH", place, json={field: "x"})
+    refused(answer, *((409, "not_live") if visible else (404, "not_found")))
+    if not visible:
+        answer = await world.ask(role, kind, "DELETE", place)
+        refused(answer, 404, "not_found")

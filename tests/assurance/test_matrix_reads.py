@@ -143,3 +143,16 @@ async def test_parts_of_another_group_are_shown_by_that_group(
         resource, field, part = name.split(".")
         answer = await world.ask(role, kind, "GET", places[resource])
         assert (part in answer.json()[field]) == (cells[role] == "r"), name
+
+
+@pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
+async def test_permissions_are_those_of_the_matrix(world: World, role: str, kind: str) -> None:
+    """What a front end greys out without trying."""
+    answer = await world.ask(role, kind, "GET", "/v1/me/permissions")
+    resources = answer.json()["resources"]
+    assert set(resources) == set(RESOURCES)
+    for resource in RESOURCES:
+        told = resources[resource]["fields"]
+        for name, row in real_fields(resource).items():
+            expected: Json = {a: row.may(role, a) for a in ("read", "create", "update")}
+            assert told[name] == {"group": row.group, **expected}, f"{resource}.{name}"

@@ -265,6 +265,18 @@ async def test_line_of_the_log_is_one_json_object(rogue: Rogue, radio: Organizat
         await rogue.get(radio)
 
 
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz", "/openapi.json", "/docs"])
+async def test_what_is_open_to_anybody_tells_of_nobody(
+    api: httpx.AsyncClient, bystander: Bystander, radio: Organization, path: str
+) -> None:
+    await bystander.act()
+    await radio.create_client(name=f"Client of {radio.slug}")
+    answer = await api.get(path)
+    assert answer.status_code == 200
+    for word in (radio.slug, str(radio.organization_id), str(bystander.id)):
+        assert word not in answer.text
+
+
 async def test_bystander_is_what_it_was_after_the_tests_before(
     owner: "asyncpg.Connection[asyncpg.Record]", bystander: Bystander, watch: Watch
 ) -> None:

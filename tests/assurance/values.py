@@ -5,6 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from crm_api.clients.schemas import Client
+from crm_api.contacts.schemas import Contact
+from crm_api.kit.fields import Resource
+from tests.assurance.samples import samples_of
+
 
 @dataclass(slots=True)
 class Known:
@@ -57,7 +62,7 @@ def fresh(make: Maker, **beside: Any) -> Values:
     return Values(make, make, beside)
 
 
-CLIENT: Mapping[str, Values] = {
+_CLIENT: Mapping[str, Values] = {
     "kind": two("individual", "individual"),
     "name": fresh(lambda _: f"Name {_mark()}"),
     "registered_on": two("2026-01-31", "2026-02-01"),
@@ -108,7 +113,7 @@ CLIENT: Mapping[str, Values] = {
     ),
     "payment_terms_days": two(30, 60),
 }
-CONTACT: Mapping[str, Values] = {
+_CONTACT: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "honorific": two("Dr", "Ms"),
     "languages": two(["en"], ["lg", "sw"]),
@@ -148,17 +153,8 @@ ENTRY: Mapping[str, Values] = {
     "emergency_contact_required": two(True, False),
     "stages": two(["first", "second"], ["first"]),
 }
-VALUES: Mapping[str, Mapping[str, Values]] = {
-    "clients": CLIENT,
-    "contacts": CONTACT,
-    "users": USER,
-    "roles": ROLE,
-    "api_keys": API_KEY,
-    "organization": ORGANIZATION,
-    "catalogues": ENTRY,
-}
 
-UNWRITABLE: Mapping[str, Any] = {
+UNWRITABLE: dict[str, Any] = {
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "number": "C-999999",
     "lifecycle": "archived",
@@ -186,6 +182,29 @@ UNWRITABLE: Mapping[str, Any] = {
     "presets": ["jobs"],
 }
 """A value of the right type for each field that the system sets."""
+
+
+def completed(cls: type[Resource], table: Mapping[str, Values]) -> Mapping[str, Values]:
+    """The table, and values made from the schema for the fields that are named nowhere."""
+    found = dict(table)
+    for name, (first, second) in samples_of(cls, {*table, *UNWRITABLE}).items():
+        if cls.fields[name].rule.write:
+            found[name] = two(first, second)
+        else:
+            UNWRITABLE[name] = first
+    return found
+
+
+CLIENT, CONTACT = completed(Client, _CLIENT), completed(Contact, _CONTACT)
+VALUES: Mapping[str, Mapping[str, Values]] = {
+    "clients": CLIENT,
+    "contacts": CONTACT,
+    "users": USER,
+    "roles": ROLE,
+    "api_keys": API_KEY,
+    "organization": ORGANIZATION,
+    "catalogues": ENTRY,
+}
 
 
 def shown(name: str, sent: Any) -> Any:

@@ -1,13 +1,13 @@
 """The command as people run it: a process of its own, on a database of the tests' server."""
 
-import asyncio
+import json
 import os
 import secrets
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,11 +17,23 @@ import httpx
 import pytest
 
 from crm_api.installation import application_role
-from tests.database import drop_database, server_url
+from tests.database import server_url
 
 PATIENCE = 180
 """Seconds for one command: the machine may be busy with other workers."""
 
+Case = tuple[Sequence[str], dict[str, str]]
+"""Arguments, and variables of the environment."""
+_MANY = """
+import json, sys
+from typer.testing import CliRunner
+from crm_api.cli import app
+found = []
+for arguments, more in json.loads(sys.argv[1]):
+    done = CliRunner().invoke(app, arguments, env=more, catch_exceptions=False)
+    found.append((done.exit_code, done.output))
+print(json.dumps(found))
+"""
 Done = subprocess.CompletedProcess[str]
 
 
@@ -37,12 +49,12 @@ class Installation:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("CRM_", "DATABASE_"))}
         return clean | {"COLUMNS": "200", "PYTHONWARNINGS": "error"} | self.variables | more
 
-    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, typed: bool = False, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "crm_api.cli", *arguments],
             cwd=self.home,
             env=self.environment(**more),
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -50,13 +62,36 @@ class Installation:
         self.running.append(process)
         return process
 
-    def run(self, *arguments: str, code: int = 0, **more: str) -> Done:
+    def run(self, *arguments: str, code: int = 0, typed: str | None = None, **more: str) -> Done:
         """Run to the end. Whatever happens, nobody is shown a traceback."""
-        process = self.start(*arguments, **more)
-        out, err = process.communicate(timeout=PATIENCE)
+        process = self.start(*arguments, typed=typed is not None, **more)
+        out, err = process.communicate(typed, timeout=PATIENCE)
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in out + err
         return subprocess.CompletedProcess(arguments, process.returncode, out, err)
+
+    def many(self, cases: Sequence[Case]) -> list[tuple[int, str]]:
+        """Exit code and words of each call, in one process: each start takes a second."""
+        text = json.dumps([[list(arguments), more] for arguments, more in cases])
+        done = subprocess.run(
+            [sys.executable, "-c", _MANY, text],
+            cwd=self.home,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        answers: list[tuple[int, str]] = json.loads(done.stdout)
+        assert not [said for _, said in answers if "Traceback" in said]
+        return answers
+
+    def refused(self, cases: Sequence[Case]) -> list[str]:
+        """What each call says before it exits with 2."""
+        answers = self.many(cases)
+        assert [code for code, _ in answers] == [2] * len(cases), answers
+        return [said for _, said in answers]
 
     @contextmanager
     def serving(self, *arguments: str, **more: str) -> Iterator["Serving"]:
@@ -84,6 +119,10 @@ class Serving:
     seconds: float = 0.0
     """How long it took to end."""
 
+    @property
+    def port(self) -> str:
+        return self.url.rpartition(":")[2]
+
     def wait(self) -> None:
         deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline and self.process.poll() is None:
@@ -103,66 +142,30 @@ class Serving:
             self.seconds = time.monotonic() - began
 
 
-@pytest.fixture(scope="module")
-def installation(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[Installation]:
-    """An empty database, and the settings to use it."""
-    made = _make(tmp_path_factory.mktemp("installation"), worker_id)
-    yield made
-    _clear(made)
-
-
 @pytest.fixture
-def another(
-    tmp_path_factory: pytest.TempPathFactory, worker_id: str
-) -> Iterator[Callable[[], Installation]]:
-    """Makes further installations, for tests that need one untouched."""
-    made: list[Installation] = []
-
-    def make() -> Installation:
-        made.append(_make(tmp_path_factory.mktemp("installation"), worker_id))
-        return made[-1]
-
-    yield make
-    for each in made:
-        _clear(each)
+async def installation(tmp_path: Path, worker_id: str) -> AsyncIterator[Installation]:
+    """An empty database, and the settings to use it."""
+    # Kept open: another run of the tests stops a server that nobody is connected to.
+    admin = await asyncpg.connect(server_url())
+    made = _make(tmp_path, worker_id)
+    name = made.variables["DATABASE_URL"].rpartition("/")[2]
+    await admin.execute(f'CREATE DATABASE "{name}"')
+    yield made
+    for process in made.running:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+    await admin.execute(f'DROP ROLE IF EXISTS "{application_role(server_url(name))}"')
+    await admin.close()
 
 
 def _make(home: Path, worker_id: str) -> Installation:
-    name = f"crm_test_cli_{worker_id}_{secrets.token_hex(4)}"
-    asyncio.run(_create(name))
     variables = {
-        "DATABASE_URL": server_url(name),
+        "DATABASE_URL": server_url(f"crm_test_cli_{worker_id}_{secrets.token_hex(4)}"),
         "CRM_DATA_DIR": str(home / "data"),
         "CRM_SECRET_KEY": secrets.token_hex(32),
         "CRM_POOL_SIZE": "2",
         "CRM_LIST_POOL_SIZE": "1",
     }
     return Installation(variables, home)
-
-
-def _clear(installation: Installation) -> None:
-    for process in installation.running:
-        if process.poll() is None:
-            process.kill()
-            process.communicate()
-    url = installation.variables["DATABASE_URL"]
-    asyncio.run(_drop(url))
-
-
-async def _create(name: str) -> None:
-    admin = await asyncpg.connect(server_url())
-    try:
-        await admin.execute(f'CREATE DATABASE "{name}"')
-    finally:
-        await admin.close()
-
-
-async def _drop(url: str) -> None:
-    await drop_database(url.rpartition("/")[2])
-    admin = await asyncpg.connect(server_url())
-    try:
-        await admin.execute(f'DROP ROLE IF EXISTS "{application_role(url)}"')
-    finally:
-        await admin.close()

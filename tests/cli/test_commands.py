@@ -4,32 +4,18 @@ import csv
 import json
 import shlex
 import stat
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
-import pytest
 
 from crm_api.core.access import ROLES
 from crm_api.demo.words import SCENES
-from tests.cli.conftest import Installation
+from tests.cli.conftest import Case, Installation, Serving
 
 FIXTURE = Path(__file__).resolve().parents[1] / "fixtures" / "clients.csv"
 PASSWORD = "it's plum kettle orbit 27"
-
-
-@pytest.fixture(scope="module")
-def demo(installation: Installation) -> Installation:
-    """The demo organizations, made by two starters at once."""
-    starters = [installation.start("demo", CRM_DEMO_PASSWORD=PASSWORD) for _ in range(2)]
-    outcomes = [starter.communicate(timeout=180) for starter in starters]
-    assert [starter.returncode for starter in starters] == [0, 0], outcomes
-    said = sorted(out.strip() for out, _ in outcomes)
-    assert said == ["Demo data are there.", "Demo data were there already."]
-    return installation
 
 
 def call(url: str, body: Any = None, token: str = "") -> Any:
@@ -40,35 +26,87 @@ def call(url: str, body: Any = None, token: str = "") -> Any:
     return answer.json()
 
 
-def sign_in(url: str, role: str, slug: str, password: str) -> str:
-    body = {"email": f"{role}@{slug}.example.com", "password": password}
-    answer = call(f"{url}/v1/auth/login", body)
-    assert answer["organization"] == slug
-    token: str = answer["access_token"]
+def sign_in(server: Serving, email: str, password: str) -> str:
+    body = {"email": email, "password": password}
+    token: str = call(f"{server.url}/v1/auth/login", body)["access_token"]
     return token
 
 
-# ----------------------------------------------------------------------- demo, serve
+def bootstrap(slug: str, **more: str) -> list[str]:
+    options = {
+        "slug": slug,
+        "name": "Ruwenzori Trading",
+        "preset": "relationship",
+        "time-zone": "Africa/Kampala",
+        "country": "UG",
+        "currency": "UGX",
+        "email": "ada@ruwenzori.example",
+        "person": "Ada Nakato",
+    }
+    pairs = (options | more).items()
+    return ["bootstrap", *(part for name, value in pairs for part in (f"--{name}", value))]
 
 
-def test_demo_data_can_be_signed_in_to_and_seen(demo: Installation) -> None:
-    with demo.serving() as server:
-        for scene in SCENES:
-            for role in ROLES:
-                token = sign_in(server.url, role, scene.slug, PASSWORD)
-            token = sign_in(server.url, "admin", scene.slug, PASSWORD)
-            page = call(f"{server.url}/v1/clients?count=capped&limit=200", token=token)
-            assert page["total"] >= 200
-            archived = call(f"{server.url}/v1/clients?lifecycle=archived", token=token)
-            assert archived["data"]
-            assert any(client["contacts"] for client in page["data"])
-            assert all(client["phones"] and client["sites"] for client in page["data"])
+# ---------------------------------------------------------------------------- demo
 
 
-def test_serve_prints_users_and_a_line_that_works(demo: Installation) -> None:
-    with demo.serving() as server:
-        server.process.terminate()
-        server.stop()
+async def test_demo_is_made_once_served_and_signed_in_to(installation: Installation) -> None:
+    _make_demo(installation)
+    with installation.serving("--workers", "2") as server:
+        _use_demo(installation, server)
+        installation.run("doctor", "--probe", CRM_PORT=server.port)
+    assert server.process.returncode in (0, -15)
+    assert server.seconds < 30
+    _check_what_serve_said(server)
+    installation.run("doctor", "--probe", code=1, CRM_PORT=server.port)
+    assert "WRONG" not in installation.run("doctor").stdout
+    said = installation.run("verify").stdout.splitlines()
+    held = {line.partition(":")[0] for line in said if "the chain holds" in line}
+    assert held == {scene.slug for scene in SCENES}
+    _use_the_prompt(installation)
+
+
+def _use_the_prompt(installation: Installation) -> None:
+    lines = [
+        'desk = await as_role("front_desk", "jobs")',
+        'reply = await desk.clients.list([("limit", "1")])',
+        'print("credit_limit" in reply.body, "phones" in reply.body, desk.actor.role)',
+        "",
+    ]
+    said = installation.run("shell", typed="\n".join(lines)).stdout
+    assert "False True front_desk" in said
+
+
+def _make_demo(installation: Installation) -> None:
+    """Two starters at once make one set of data; a password that is given later is set."""
+    starters = [installation.start("demo") for _ in range(2)]
+    outcomes = [starter.communicate(timeout=180) for starter in starters]
+    assert [starter.returncode for starter in starters] == [0, 0], outcomes
+    said = sorted(out.strip() for out, _ in outcomes)
+    assert said == ["Demo data are there.", "Demo data were there already."]
+    file = Path(installation.variables["CRM_DATA_DIR"]) / "demo-password"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert len(file.read_text().strip()) >= 15
+    assert "new password" in installation.run("demo", CRM_DEMO_PASSWORD=PASSWORD).stdout
+    assert file.read_text() == f"{PASSWORD}\n"
+
+
+def _use_demo(installation: Installation, server: Serving) -> None:
+    for role in ROLES:
+        token = sign_in(server, f"{role}@radio.example.com", PASSWORD)
+        assert call(f"{server.url}/v1/me", token=token)["role"] == role
+    for scene in SCENES:
+        token = sign_in(server, f"admin@{scene.slug}.example.com", PASSWORD)
+        page = call(f"{server.url}/v1/clients?count=capped&limit=200", token=token)
+        assert page["total"] >= 200
+        assert any(client["contacts"] for client in page["data"])
+        assert all(client["phones"] and client["sites"] for client in page["data"])
+        assert call(f"{server.url}/v1/clients?lifecycle=archived", token=token)["data"]
+    printed = installation.run("token", "--organization", "jobs", "--role", "presenter").stdout
+    assert call(f"{server.url}/v1/me", token=printed.split()[-1])["role"] == "presenter"
+
+
+def _check_what_serve_said(server: Serving) -> None:
     said = server.out + server.err
     assert f"{server.url}/docs" in said
     assert all(f"{role}@radio.example.com" in said for role in ROLES)
@@ -80,125 +118,40 @@ def test_serve_prints_users_and_a_line_that_works(demo: Installation) -> None:
     assert words[-1] == f"{server.url}/v1/auth/login"
 
 
-def test_the_password_is_kept_where_only_we_can_read_it(demo: Installation) -> None:
-    file = Path(demo.variables["CRM_DATA_DIR"]) / "demo-password"
-    assert stat.S_IMODE(file.stat().st_mode) == 0o600
-    assert file.read_text() == f"{PASSWORD}\n"
+# ------------------------------------------------------------------------ real use
 
 
-def test_a_token_of_a_demo_user_works(demo: Installation) -> None:
-    token = demo.run("token", "--organization", "jobs", "--role", "presenter").stdout
-    token = token.strip().removeprefix("Authorization: ").removeprefix("Bearer ")
-    with demo.serving() as server:
-        assert call(f"{server.url}/v1/me", token=token)["role"] == "presenter"
-
-
-def test_tokens_are_for_demo_organizations_alone(demo: Installation) -> None:
-    assert "no demo organization" in demo.run("token", "--organization", "real", code=2).stderr
-    assert "--role" in demo.run("token", "--role", "nobody", code=2).stderr
-
-
-def test_several_workers_share_one_database_and_end_together(demo: Installation) -> None:
-    with demo.serving("--workers", "2") as server:
-        tokens = [sign_in(server.url, "admin", "radio", PASSWORD) for _ in range(4)]
-        assert all(call(f"{server.url}/v1/me", token=t)["role"] == "admin" for t in tokens)
-    assert server.process.returncode in (0, -15)
-    assert server.seconds < 30
-
-
-def test_probe_is_the_answer_of_a_running_server(demo: Installation) -> None:
-    demo.run("doctor", "--probe", code=1, CRM_PORT="1")
-    with demo.serving() as server:
-        demo.run("doctor", "--probe", CRM_PORT=server.url.rpartition(":")[2])
-
-
-def test_a_password_that_is_given_later_is_set(another: Callable[[], Installation]) -> None:
-    place = another()
-    place.run("demo")
-    made = (Path(place.variables["CRM_DATA_DIR"]) / "demo-password").read_text().strip()
-    assert len(made) >= 15
-    assert "already" in place.run("demo").stdout
-    changed = place.run("demo", CRM_DEMO_PASSWORD=PASSWORD).stdout
-    assert "new password" in changed
-    with place.serving() as server:
-        assert sign_in(server.url, "manager", "bookings", PASSWORD)
-
-
-def test_real_organizations_are_never_taken_for_demo_data(
-    another: Callable[[], Installation],
+async def test_a_real_organization_begins_imports_and_is_verified(
+    installation: Installation, tmp_path: Path
 ) -> None:
-    place = another()
-    place.run(*_bootstrap("radio"))
-    assert "no demo data" in place.run("demo", code=2).stderr
-
-
-# ---------------------------------------------------------------------- bootstrap
-
-
-def _bootstrap(slug: str, **more: str) -> list[str]:
-    options = {
-        "slug": slug,
-        "name": "Ruwenzori Trading",
-        "preset": "relationship",
-        "time-zone": "Africa/Kampala",
-        "country": "UG",
-        "currency": "UGX",
-        "email": f"ada@{slug}.example",
-        "person": "Ada Nakato",
-    } | more
-    return [
-        "bootstrap",
-        *(part for name, value in options.items() for part in (f"--{name}", value)),
-    ]
-
-
-def test_bootstrap_makes_an_organization_that_can_be_worked_in(demo: Installation) -> None:
-    said = demo.run(*_bootstrap("real")).stdout
+    said = installation.run(*bootstrap("radio")).stdout
     password = next(line for line in said.splitlines() if "once" in line).rpartition(" ")[2]
-    with demo.serving() as server:
-        body = {"email": "ada@real.example", "password": password}
-        token = call(f"{server.url}/v1/auth/login", body)["access_token"]
+    refused: list[Case] = [(bootstrap("radio"), {}), (["demo"], {}), (["token"], {})]
+    told = installation.refused(refused)
+    assert [
+        word in text for word, text in zip(("already", "no demo", "no demo"), told, strict=True)
+    ]
+    _import(installation, tmp_path)
+    with installation.serving() as server:
+        token = sign_in(server, "ada@ruwenzori.example", password)
         assert call(f"{server.url}/v1/me", token=token)["role"] == "admin"
-        made = {"name": "First", "emails": ["first@client.example"]}
-        assert call(f"{server.url}/v1/clients", made, token)["number"] == "C-000001"
-    assert "already" in demo.run(*_bootstrap("real"), code=2).stderr
+        made = {"name": "By hand", "emails": ["by@hand.example"]}
+        assert call(f"{server.url}/v1/clients", made, token)["number"] == "C-000014"
+    assert "radio: " in installation.run("verify").stdout
+    owner = await asyncpg.connect(installation.variables["DATABASE_URL"])
+    await owner.execute("UPDATE changes SET version = 2 WHERE position = 3")
+    await owner.close()
+    broken = installation.run("verify", "--organization", "radio", code=1).stdout
+    assert "BROKEN" in broken
+    assert "position 1" in broken  # where the step of the import begins
 
 
-@pytest.mark.parametrize(
-    ("option", "value", "told"),
-    [
-        ("slug", "Not A Slug", "--slug"),
-        ("preset", "circus", "--preset"),
-        ("time-zone", "Mars/Olympus", "time zone"),
-        ("country", "ZZ", "country"),
-        ("currency", "XXX", "currency"),
-        ("email", "ada", "address"),
-    ],
-)
-def test_bootstrap_refuses_what_the_api_would(
-    installation: Installation, option: str, value: str, told: str
-) -> None:
-    assert told in installation.run(*_bootstrap("other", **{option: value}), code=2).stderr
-
-
-def test_bootstrap_refuses_a_weak_password(installation: Installation) -> None:
-    weak = {"CRM_BOOTSTRAP_PASSWORD": "passwordpassword1"}
-    assert "CRM_BOOTSTRAP_PASSWORD" in installation.run(*_bootstrap("weak"), code=2, **weak).stderr
-
-
-# -------------------------------------------------------------------------- import
-
-
-def test_import_reports_every_row_that_it_does_not_take(
-    another: Callable[[], Installation], tmp_path: Path
-) -> None:
-    place = another()
-    place.run(*_bootstrap("real"))
+def _import(installation: Installation, tmp_path: Path) -> None:
     report = tmp_path / "report.csv"
-    arguments = ["import", "clients", str(FIXTURE), "--organization", "real"]
-    dry = place.run(*arguments, "--dry-run").stdout
+    arguments = ["import", "clients", str(FIXTURE), "--organization", "radio"]
+    dry = installation.run(*arguments, "--dry-run").stdout
     assert "20 rows: 13 would be imported, 2 duplicates, 5 invalid." in dry
-    said = place.run(*arguments, "--report", str(report)).stdout
+    said = installation.run(*arguments, "--report", str(report)).stdout
     assert "20 rows: 13 imported, 2 duplicates, 5 invalid. 1 empty rows" in said
     assert "  fax -> (left out)" in said.splitlines()
     assert "separated by commas" in said
@@ -209,84 +162,84 @@ def test_import_reports_every_row_that_it_does_not_take(
         ("8", "9", "invalid_text"),
         ("9", "11", "invalid_phone"),
     ]
-    again = place.run(*arguments).stdout
+    again = installation.run(*arguments).stdout
     assert "20 rows: 0 imported, 15 duplicates, 5 invalid." in again
-    assert "the chain holds" in place.run("verify", "--organization", "real").stdout
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (["nowhere.csv", "--organization", "real"], "No such file"),
-        ([str(FIXTURE), "--organization", "nobody"], "no organization 'nobody'"),
-        ([str(FIXTURE), "--organization", "real", "--default-country", "ZZ"], "--default-country"),
-        ([str(FIXTURE), "--organization", "real", "--mapping", "x"], "column=field"),
-        ([str(FIXTURE), "--organization", "real", "--mapping", "name="], "--mapping"),
-        ([str(FIXTURE), "--organization", "real", "--report", "/no/where"], "cannot be written"),
-    ],
-)
-def test_import_says_what_is_wrong_with_its_call(
-    demo: Installation, arguments: list[str], told: str
+# ------------------------------------------------------------------------ refusals
+
+BOOTSTRAP = [
+    ({"slug": "Not A Slug"}, "--slug"),
+    ({"preset": "circus"}, "--preset"),
+    ({"time-zone": "Mars/Olympus"}, "time zone"),
+    ({"country": "ZZ"}, "country"),
+    ({"currency": "XXX"}, "currency"),
+    ({"email": "ada"}, "address"),
+]
+IMPORT = [
+    (["nowhere.csv"], "No such file"),
+    ([str(FIXTURE)], "no organization 'nobody'"),
+    ([str(FIXTURE), "--default-country", "ZZ"], "--default-country"),
+]
+SETTINGS = [
+    ("CRM_PORT", "many"),
+    ("DATABASE_URL", "mysql://x"),
+    ("CRM_SECRET_KEY", "short"),
+    ("CRM_DEMO_PASSWORD", "short"),
+]
+COMMANDS = [["serve"], ["demo"], ["migrate"], ["doctor"], ["verify"], ["token"]]
+
+
+async def test_a_wrong_call_is_refused_in_words(installation: Installation) -> None:
+    calls: list[tuple[list[str], str]] = [
+        (bootstrap("right") + [p for n, v in more.items() for p in (f"--{n}", v)], told)
+        for more, told in BOOTSTRAP
+    ]
+    calls += [(["import", "clients", *a, "--organization", "nobody"], t) for a, t in IMPORT]
+    answers = installation.refused([(arguments, {}) for arguments, _ in calls])
+    missing = [call for call, said in zip(calls, answers, strict=True) if call[1] not in said]
+    assert not missing
+
+
+async def test_a_weak_first_password_is_refused(installation: Installation) -> None:
+    weak = {"CRM_BOOTSTRAP_PASSWORD": "passwordpassword1"}
+    (said,) = installation.refused([(bootstrap("right"), weak)])
+    assert "CRM_BOOTSTRAP_PASSWORD" in said
+
+
+async def test_a_wrong_setting_is_named_by_every_command(installation: Installation) -> None:
+    cases: list[Case] = [(c, {name: value}) for c in COMMANDS for name, value in SETTINGS]
+    answers = installation.refused(cases)
+    unnamed = [c for c, said in zip(cases, answers, strict=True) if next(iter(c[1])) not in said]
+    assert not unnamed
+
+
+async def test_a_database_that_does_not_answer_is_told_in_words(
+    installation: Installation,
 ) -> None:
-    slug = ["radio" if word == "real" else word for word in arguments]
-    assert told in demo.run("import", "clients", *slug, code=2).stderr
-
-
-# ------------------------------------------------------------------- the rest
-
-
-def test_demo_data_verify(demo: Installation) -> None:
-    said = demo.run("verify").stdout.splitlines()
-    held = {line.partition(":")[0] for line in said if "the chain holds" in line}
-    assert held >= {scene.slug for scene in SCENES}
-
-
-def test_verify_fails_for_a_log_that_was_changed(another: Callable[[], Installation]) -> None:
-    place = another()
-    place.run(*_bootstrap("real"))
-    place.run("import", "clients", str(FIXTURE), "--organization", "real")
-    tampering = (
-        "import asyncio, asyncpg, os\n"
-        "async def main():\n"
-        "    c = await asyncpg.connect(os.environ['DATABASE_URL'])\n"
-        "    await c.execute('UPDATE changes SET version = 2 WHERE position = 3')\n"
-        "asyncio.run(main())\n"
-    )
-    subprocess.run([sys.executable, "-c", tampering], env=place.environment(), check=True)
-    said = place.run("verify", code=1).stdout
-    assert "BROKEN" in said
-    assert "position" in said
-
-
-def test_doctor_finds_a_sound_installation_sound(demo: Installation) -> None:
-    said = demo.run("doctor").stdout
-    assert "WRONG" not in said
-    assert "row-level security forced on" in said
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [
-        ("CRM_PORT", "many"),
-        ("DATABASE_URL", "mysql://x"),
-        ("CRM_SECRET_KEY", "short"),
-        ("CRM_DEMO_PASSWORD", "short"),
-    ],
-)
-def test_a_wrong_setting_is_named_and_not_shown(
-    installation: Installation, variable: str, value: str
-) -> None:
-    for command in (["serve"], ["demo"], ["migrate"], ["doctor"], ["verify"]):
-        said = installation.run(*command, code=2, **{variable: value}).stderr
-        assert variable in said
-
-
-def test_a_database_that_does_not_answer_is_told_in_words(installation: Installation) -> None:
     nobody = {"DATABASE_URL": "postgresql://crm:secret-word@127.0.0.1:1/crm"}
-    said = installation.run("migrate", code=2, **nobody).stderr
-    assert "DATABASE_URL" in said
-    assert "secret-word" not in said
+    for said in installation.refused([(command, nobody) for command in COMMANDS]):
+        assert "DATABASE_URL" in said
+        assert "secret-word" not in said
 
 
-def test_a_misspelt_setting_is_told(installation: Installation) -> None:
+async def test_the_schema_is_printed_for_who_runs_it_himself(installation: Installation) -> None:
+    nowhere = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    ((code, said),) = installation.many([(["migrate", "--sql"], nowhere)])
+    assert code == 0
+    assert "CREATE TABLE clients" in said
+    (told,) = installation.refused([(["migrate", "--revision", "nothing"], {})])
+    assert "nothing" in told
+
+
+async def test_a_misspelt_setting_is_told(installation: Installation) -> None:
     assert "CRM_WORKERS" in installation.run("migrate", CRM_WORKER="2").stderr
+
+
+async def test_documents_are_written_and_compared(installation: Installation) -> None:
+    for command in ("openapi", "matrix"):
+        written = [command, "--output", "document"]
+        absent = [command, "--output", "nowhere", "--check"]
+        answers = installation.many([(written, {}), ([*written, "--check"], {}), (absent, {})])
+        assert [code for code, _ in answers] == [0, 0, 1]
+        assert f"make {command}" in answers[2][1]

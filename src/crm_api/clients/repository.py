@@ -104,7 +104,7 @@ def effective_type(main: Any) -> ColumnElement[str]:
 
 
 def _since(main: Any) -> ColumnElement[Any]:
-    """Since when the effective type holds: who may not see an override sees no edit of its reason."""
+    """Since when the effective type holds; an edit of an override's reason does not move it."""
     expired = and_(main.c.type_override.is_not(None), not_(override_holds(main)))
     return case((expired, main.c.type_override_expires_at), else_=main.c.type_since)
 

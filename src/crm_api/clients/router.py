@@ -1,5 +1,6 @@
 """The routes of clients: the table of contents of this slice."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
@@ -33,6 +34,7 @@ from crm_api.routing import (
     as_one,
     claim,
     needs,
+    tried,
 )
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
@@ -89,9 +91,11 @@ async def batch_clients(
     scope: CurrentScope,
     request: Request,
     body: Annotated[Incoming[Batch], Depends(JsonBody(Batch))],
+    dry_run: DryRun = False,
 ) -> Response:
     """Run up to 200 operations: each by itself, or all or none with `atomic`."""
-    found = await run_batch(scope, body, await claim(scope, request))
+    key = await claim(scope, request, dry_run=dry_run)
+    found = await tried(scope, run_batch(scope, body, key), dry_run=dry_run)
     return Response(found.body, 207, found.headers, "application/json")
 
 
@@ -135,10 +139,13 @@ async def patch_client(
     openapi_extra=needs("clients:delete"),
 )
 async def delete_client(
-    scope: CurrentScope, client_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    client_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Delete a client softly: it can be restored, and reports still count it."""
-    await ClientService(scope).delete(client_id, if_match)
+    await tried(scope, ClientService(scope).delete(client_id, if_match), dry_run=dry_run)
     return Response(status_code=204)
 
 
@@ -149,11 +156,17 @@ async def delete_client(
     openapi_extra=needs("clients:archive"),
 )
 async def archive_client(
-    scope: CurrentScope, request: Request, client_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    request: Request,
+    client_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Take a client out of use; lists show it only when asked for."""
-    key = await claim(scope, request, 200)
-    return as_one(await ClientService(scope).archive(client_id, if_match, key))
+    key = await claim(scope, request, 200, dry_run=dry_run)
+    return as_one(
+        await tried(scope, ClientService(scope).archive(client_id, if_match, key), dry_run=dry_run)
+    )
 
 
 @router.post(
@@ -163,11 +176,17 @@ async def archive_client(
     openapi_extra=needs("clients:restore"),
 )
 async def restore_client(
-    scope: CurrentScope, request: Request, client_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    request: Request,
+    client_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Bring an archived or deleted client back into use."""
-    key = await claim(scope, request, 200)
-    return as_one(await ClientService(scope).restore(client_id, if_match, key))
+    key = await claim(scope, request, 200, dry_run=dry_run)
+    return as_one(
+        await tried(scope, ClientService(scope).restore(client_id, if_match, key), dry_run=dry_run)
+    )
 
 
 @router.get(
@@ -196,9 +215,14 @@ async def put_client_override(
     field: DerivedField,
     body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Set a value over a derived one, with a reason."""
-    return as_one(await OverrideService(scope).put(client_id, field, body, if_match))
+    return as_one(
+        await tried(
+            scope, OverrideService(scope).put(client_id, field, body, if_match), dry_run=dry_run
+        )
+    )
 
 
 @router.delete(
@@ -208,10 +232,16 @@ async def put_client_override(
     openapi_extra=needs("clients.assessment:update"),
 )
 async def lift_client_override(
-    scope: CurrentScope, client_id: PathId, field: DerivedField, if_match: IfMatch = None
+    scope: CurrentScope,
+    client_id: PathId,
+    field: DerivedField,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Let the derived value hold again."""
-    return as_one(await OverrideService(scope).lift(client_id, field, if_match))
+    return as_one(
+        await tried(scope, OverrideService(scope).lift(client_id, field, if_match), dry_run=dry_run)
+    )
 
 
 @router.get(
@@ -237,10 +267,12 @@ async def link_client_contact(
     request: Request,
     client_id: PathId,
     body: Annotated[Incoming[LinkEntry], Depends(JsonBody(LinkEntry))],
+    dry_run: DryRun = False,
 ) -> Response:
     """Link a person, or make a new one and link it; the first is primary."""
-    key = await claim(scope, request)
-    return as_one(await LinkService(scope).add(client_id, body, key))
+    key = await claim(scope, request, dry_run=dry_run)
+    link = await tried(scope, LinkService(scope).add(client_id, body, key), dry_run=dry_run)
+    return as_one(replace(link, status=200) if dry_run else link)
 
 
 @router.patch(
@@ -255,9 +287,14 @@ async def patch_client_contact(
     link_id: PathId,
     body: Annotated[Incoming[LinkPatch], Depends(JsonBody(LinkPatch))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Change roles, function, title or dates; making one primary demotes the other."""
-    return as_one(await LinkService(scope).change(client_id, link_id, body, if_match))
+    return as_one(
+        await tried(
+            scope, LinkService(scope).change(client_id, link_id, body, if_match), dry_run=dry_run
+        )
+    )
 
 
 @router.delete(
@@ -268,10 +305,14 @@ async def patch_client_contact(
     openapi_extra=needs("clients.reach:update"),
 )
 async def unlink_client_contact(
-    scope: CurrentScope, client_id: PathId, link_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    client_id: PathId,
+    link_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Remove a link; the primary one only when nobody else is left."""
-    await LinkService(scope).remove(client_id, link_id, if_match)
+    await tried(scope, LinkService(scope).remove(client_id, link_id, if_match), dry_run=dry_run)
     return Response(status_code=204)
 
 
@@ -288,11 +329,18 @@ async def verify_client_email(
     email_id: PathId,
     body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Say how an e-mail address works: somebody tried."""
-    key = await claim(scope, request, 200)
+    key = await claim(scope, request, 200, dry_run=dry_run)
     service = ClientService(scope)
-    return as_one(await service.verify(client_id, "emails", email_id, body, if_match, key))
+    return as_one(
+        await tried(
+            scope,
+            service.verify(client_id, "emails", email_id, body, if_match, key),
+            dry_run=dry_run,
+        )
+    )
 
 
 @router.post(
@@ -308,11 +356,18 @@ async def verify_client_phone(
     phone_id: PathId,
     body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Say how a phone number works: somebody tried."""
-    key = await claim(scope, request, 200)
+    key = await claim(scope, request, 200, dry_run=dry_run)
     service = ClientService(scope)
-    return as_one(await service.verify(client_id, "phones", phone_id, body, if_match, key))
+    return as_one(
+        await tried(
+            scope,
+            service.verify(client_id, "phones", phone_id, body, if_match, key),
+            dry_run=dry_run,
+        )
+    )
 
 
 @of_contacts.get(

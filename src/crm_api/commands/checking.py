@@ -13,7 +13,13 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from crm_api.commands.running import err, explained, out, prepared, run_async, settings_or_exit
 from crm_api.core.config import Settings
 from crm_api.core.db import Database
-from crm_api.installation import addresses, connected, head_revision, refuse_unsafe_role
+from crm_api.installation import (
+    InstallationError,
+    addresses,
+    connected,
+    head_revision,
+    refuse_unsafe_role,
+)
 from crm_api.kit.verification import verify_log
 from crm_api.models import metadata
 from crm_api.organizations.provision import find_organization, list_organizations
@@ -98,7 +104,9 @@ def doctor(
 
 
 def _probe(settings: Settings) -> None:
-    url = f"http://127.0.0.1:{settings.port}/readyz"
+    # Where nothing is said of the interface, the server listens on this machine's own too.
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 compared
+    url = f"http://{f'[{host}]' if ':' in host else host}:{settings.port}/readyz"
     try:
         with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as answer:
             ready = answer.status == 200
@@ -106,6 +114,14 @@ def _probe(settings: Settings) -> None:
         ready = False
     if not ready:
         raise typer.Exit(1)
+
+
+async def _role(url: str) -> tuple[bool, str]:
+    try:
+        await refuse_unsafe_role(url)
+    except InstallationError as error:
+        return False, str(error)
+    return True, "the application's role is bound by row-level security"
 
 
 async def _examine(settings: Settings) -> list[tuple[bool, str]]:
@@ -139,8 +155,7 @@ async def _examine(settings: Settings) -> list[tuple[bool, str]]:
     closed = len(tenants) - len(open_tables)
     text = f"row-level security forced on {closed} of {len(tenants)} tables"
     found.append((not open_tables, text))
-    await refuse_unsafe_role(place.application)
-    found.append((True, "the application's role is bound by row-level security"))
+    found.append(await _role(place.application))
     free = shutil.disk_usage(settings.data_dir.parent).free
     found.append((free > FREE_BYTES, f"{free >> 20} MiB free beside {settings.data_dir}"))
     return found

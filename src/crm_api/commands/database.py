@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+import sys
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -14,7 +15,7 @@ from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.places import parse_country, parse_currency, parse_time_zone
 from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.identity.provision import add_user
-from crm_api.installation import InstallationError, prepare
+from crm_api.installation import InstallationError, prepare, print_migrations
 from crm_api.organizations.provision import find_organization, provision_organization
 
 
@@ -24,11 +25,21 @@ def register(app: typer.Typer) -> None:
 
 
 @explained
-def migrate() -> None:
+def migrate(
+    revision: Annotated[str, typer.Option(help="Stop at this revision of the schema.")] = "head",
+    *,
+    sql: Annotated[
+        bool, typer.Option("--sql", help="Print the schema's SQL and touch no database.")
+    ] = False,
+) -> None:
     """Bring the database up to date: schema, the application's role, its rights."""
+    if sql:
+        print_migrations(revision)
+        return
     settings = settings_or_exit()
-    asyncio.run(prepare(settings))
-    out.print("The database is up to date.")
+    asyncio.run(prepare(settings, revision))
+    reached = "up to date" if revision == "head" else f"at {revision}"
+    out.print(f"The database is {reached}.", highlight=False, markup=False)
 
 
 @explained
@@ -45,17 +56,30 @@ def bootstrap(
     """Create the first organization and its administrator, for real use."""
     settings = settings_or_exit()
     _check(slug, preset, email, time_zone, country, currency)
-    given = settings.bootstrap_password
-    password = given.get_secret_value() if given else secrets.token_urlsafe(18)
+    given = _given_password(settings)
+    password = given or secrets.token_urlsafe(18)
     faults = PasswordPolicy().faults(password, about=(email, person, name))
     if faults:
-        raise InstallationError(f"CRM_BOOTSTRAP_PASSWORD: {faults[0].detail}")
+        raise InstallationError(f"The password (CRM_BOOTSTRAP_PASSWORD): {faults[0].detail}")
     values = {"slug": slug, "name": name, "presets": preset, "time_zone": time_zone,
               "default_country": country, "currency": currency}  # fmt: skip
     run_async(_bootstrap(settings, values, email, person, password))
     out.print(f"Organization {slug!r} is there; {email} is its administrator.", highlight=False)
-    if given is None:
+    if not given:
         out.print(f"Password (shown once): {password}", highlight=False, markup=False)
+
+
+def _given_password(settings: Settings) -> str:
+    """From the environment, or from the person at the terminal; empty: one is made."""
+    if settings.bootstrap_password is not None:
+        return settings.bootstrap_password.get_secret_value()
+    if not sys.stdin.isatty():
+        return ""
+    words = "Password of the administrator (none: one is made)"
+    answer: str = typer.prompt(
+        words, default="", show_default=False, hide_input=True, confirmation_prompt=True
+    )
+    return answer
 
 
 def _check(

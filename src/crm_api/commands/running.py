@@ -8,6 +8,7 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import typer
+from alembic.util import CommandError
 from rich.console import Console
 
 from crm_api.core.config import Settings, SettingsError, load_settings
@@ -32,11 +33,11 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         try:
             return command(*args, **kwargs)
-        except (SettingsError, EmbeddedError, InstallationError) as error:
-            err.print(str(error), style="red", highlight=False, markup=False)
+        except (SettingsError, EmbeddedError, InstallationError, CommandError) as error:
+            err.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
         except Refusal as refusal:
             text = refusal.detail or refusal.problem.title
-            err.print(text, style="red", highlight=False, markup=False)
+            err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
         raise typer.Exit(FAILED)
 
     return run
@@ -45,7 +46,7 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
 def settings_or_exit() -> Settings:
     settings = load_settings()
     for warning in settings.unknown:
-        err.print(warning, style="yellow", highlight=False, markup=False)
+        err.print(warning, style="yellow", highlight=False, markup=False, soft_wrap=True)
     return settings
 
 

@@ -1,20 +1,32 @@
 """`crm-api token` and `crm-api shell`: for developers, on demo data alone."""
 
+import ast
 import asyncio
 import code
+import inspect
+import sys
+from collections.abc import Awaitable, Mapping
+from dataclasses import dataclass
+from types import CodeType, FunctionType
 from typing import Annotated, Any
 
 import typer
 
-from crm_api.commands.running import err, explained, prepared, run_async, settings_or_exit
-from crm_api.core.access import ROLES
+from crm_api.clients.service import ClientService
+from crm_api.commands.running import explained, prepared, run_async, settings_or_exit
+from crm_api.contacts.service import ContactService
+from crm_api.core.access import ROLES, Actor, RequestContext
 from crm_api.core.config import Settings
 from crm_api.core.db import Database
 from crm_api.core.formats.emails import parse_email
-from crm_api.core.tokens import TokenSigner
+from crm_api.core.logs import configure_logging
+from crm_api.core.sealing import Sealer
+from crm_api.core.tokens import TokenSigner, VerifiedTokens
+from crm_api.identity.resolver import Resolver
 from crm_api.identity.sessions import Sessions
 from crm_api.identity.statements import PERSON_BY_EMAIL
 from crm_api.installation import InstallationError
+from crm_api.kit.scope import Scope
 from crm_api.main import AUDIENCE, ISSUER
 from crm_api.organizations.provision import list_organizations
 
@@ -60,25 +72,69 @@ async def demo_token(settings: Settings, db: Database, slug: str, role: str) -> 
     return pair.access_token
 
 
+@dataclass(frozen=True, slots=True)
+class RoleSession:
+    """A demo user at the prompt: services with its rights, and headers for a running server."""
+
+    actor: Actor
+    clients: ClientService
+    contacts: ContactService
+    headers: Mapping[str, str]
+
+
+async def role_session(settings: Settings, db: Database, role: str, slug: str) -> RoleSession:
+    token = await demo_token(settings, db, slug, role)
+    keys = settings.signing_keys()
+    signer = TokenSigner(keys, ISSUER, AUDIENCE, settings.access_token_seconds)
+    headers = {"Authorization": f"Bearer {token}"}
+    actor, _ = await Resolver(db, VerifiedTokens(signer)).actor_of(headers["Authorization"])
+    scope = Scope(db, actor, RequestContext("shell"), Sealer(keys[0]))
+    return RoleSession(actor, ClientService(scope), ContactService(scope), headers)
+
+
+class _Prompt(code.InteractiveConsole):
+    """A Python prompt at which `await` works; the loop runs while a line does."""
+
+    def __init__(self, names: dict[str, Any], loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(names)
+        self.compile.compiler.flags |= ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
+        self._loop = loop
+
+    def runcode(self, code: CodeType) -> None:
+        async def run() -> None:
+            result = FunctionType(code, self.locals)()
+            if inspect.isawaitable(result):
+                await result
+
+        try:
+            self._loop.run_until_complete(run())
+        except SystemExit:
+            raise
+        except BaseException:  # noqa: BLE001  # a prompt shows every error and goes on
+            self.showtraceback()
+
+
 @explained
 def shell() -> None:
-    """Open a Python prompt: `db`, `settings`, `run(awaitable)`, `as_role(role)`."""
+    """Open a Python prompt with `await`: `db`, `settings`, `await as_role("front_desk")`."""
     settings = settings_or_exit()
-    loop = asyncio.new_event_loop()
-    context = prepared(settings)
-    db, _ = loop.run_until_complete(context.__aenter__())
+    configure_logging("WARNING", sys.stderr)
+    with asyncio.Runner() as runner:
+        context = prepared(settings)
+        db, _ = runner.run(context.__aenter__())
 
-    def run(awaitable: Any) -> Any:
-        return loop.run_until_complete(awaitable)
+        def as_role(role: str, organization: str = "radio") -> Awaitable[RoleSession]:
+            """A demo user: `.clients`, `.contacts`, `.actor`, `.headers`."""
+            return role_session(settings, db, role, organization)
 
-    def as_role(role: str, slug: str = "radio") -> dict[str, str]:
-        """Headers of a demo user, for httpx against a running server."""
-        return {"Authorization": f"Bearer {run(demo_token(settings, db, slug, role))}"}
+        names = {"db": db, "settings": settings, "as_role": as_role}
+        try:
+            _Prompt(names, runner.get_loop()).interact(BANNER, exitmsg="")
+        finally:
+            runner.run(context.__aexit__(None, None, None))
 
-    names = {"db": db, "settings": settings, "run": run, "as_role": as_role}
-    err.print(f"Here are: {', '.join(names)}.", highlight=False)
-    try:
-        code.interact(banner="", local=names)
-    finally:
-        loop.run_until_complete(context.__aexit__(None, None, None))
-        loop.close()
+
+BANNER = """\
+Here are: db, settings, as_role. For example:
+manager = await as_role("manager")
+reply = await manager.clients.list([("limit", "3")])"""

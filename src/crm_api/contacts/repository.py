@@ -39,9 +39,10 @@ PHONE_COLUMNS = (
 )  # fmt: skip
 
 
-def _links(sources: Sources, _: Rights) -> ColumnElement[Any]:
-    """The clients of the person, in the lifecycles that everybody with `reach` may see."""
+def _links(sources: Sources, rights: Rights) -> ColumnElement[Any]:
+    """The clients of the person that the reader may open; deleted ones are nobody's any more."""
     main = sources.main
+    shown = ["live", *(["archived"] if rights.can("clients", "read_archived") else [])]
     inner = (
         select(
             LINKS.c.id,
@@ -57,7 +58,7 @@ def _links(sources: Sources, _: Rights) -> ColumnElement[Any]:
             LINKS.c.contact_id == main.c.id,
             CLIENTS.c.organization_id == ORG,
             CLIENTS.c.id == LINKS.c.client_id,
-            CLIENTS.c.lifecycle.in_(words("live", "archived")),
+            CLIENTS.c.lifecycle.in_(words(*shown)),
         )
         .correlate(main)
         .order_by(LINKS.c.id)

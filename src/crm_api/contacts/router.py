@@ -27,6 +27,7 @@ from crm_api.routing import (
     as_one,
     claim,
     needs,
+    tried,
 )
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
@@ -106,10 +107,13 @@ async def patch_contact(
     openapi_extra=needs("contacts:delete"),
 )
 async def delete_contact(
-    scope: CurrentScope, contact_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    contact_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Delete a person softly; refused while the person serves a client."""
-    await ContactService(scope).delete(contact_id, if_match)
+    await tried(scope, ContactService(scope).delete(contact_id, if_match), dry_run=dry_run)
     return Response(status_code=204)
 
 
@@ -120,11 +124,19 @@ async def delete_contact(
     openapi_extra=needs("contacts:restore"),
 )
 async def restore_contact(
-    scope: CurrentScope, request: Request, contact_id: PathId, if_match: IfMatch = None
+    scope: CurrentScope,
+    request: Request,
+    contact_id: PathId,
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Bring a deleted person back."""
-    key = await claim(scope, request, 200)
-    return as_one(await ContactService(scope).restore(contact_id, if_match, key))
+    key = await claim(scope, request, 200, dry_run=dry_run)
+    return as_one(
+        await tried(
+            scope, ContactService(scope).restore(contact_id, if_match, key), dry_run=dry_run
+        )
+    )
 
 
 @router.get(
@@ -154,11 +166,18 @@ async def verify_contact_email(
     email_id: PathId,
     body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Say how an e-mail address works: somebody tried."""
-    key = await claim(scope, request, 200)
+    key = await claim(scope, request, 200, dry_run=dry_run)
     service = ContactService(scope)
-    return as_one(await service.verify(contact_id, "emails", email_id, body, if_match, key))
+    return as_one(
+        await tried(
+            scope,
+            service.verify(contact_id, "emails", email_id, body, if_match, key),
+            dry_run=dry_run,
+        )
+    )
 
 
 @router.post(
@@ -174,8 +193,15 @@ async def verify_contact_phone(
     phone_id: PathId,
     body: Annotated[Incoming[Verification], Depends(JsonBody(Verification))],
     if_match: IfMatch = None,
+    dry_run: DryRun = False,
 ) -> Response:
     """Say how a phone number works: somebody tried."""
-    key = await claim(scope, request, 200)
+    key = await claim(scope, request, 200, dry_run=dry_run)
     service = ContactService(scope)
-    return as_one(await service.verify(contact_id, "phones", phone_id, body, if_match, key))
+    return as_one(
+        await tried(
+            scope,
+            service.verify(contact_id, "phones", phone_id, body, if_match, key),
+            dry_run=dry_run,
+        )
+    )

@@ -36,7 +36,7 @@ class Rights:
         return answer
 
     def reads_own(self, resource: str, group: str) -> bool:
-        """Whether at least the own rows may be read: in each layer who reads all reads those too."""
+        """Whether at least the own rows may be read; who reads all rows reads those too."""
         return all(
             any(_grants(layer, resource, action, group) for action in ("read", "read_own"))
             for layer in self.layers

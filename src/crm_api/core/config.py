@@ -162,8 +162,8 @@ class Settings(BaseSettings):
     )
     bootstrap_password: Password | None = Field(
         default=None,
-        description="Password of the administrator that `crm-api bootstrap` makes, 15 characters or "
-        "more; without it one is generated and shown.",
+        description="Password of the administrator that `crm-api bootstrap` makes, 15 characters "
+        "or more; without it one is generated and shown.",
         examples=["<15 characters or more>"],
     )
     max_body_bytes: int = Field(

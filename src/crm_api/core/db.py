@@ -86,6 +86,13 @@ def unavailable(detail: str = "The database cannot answer right now.") -> Refusa
 
 
 _UNAVAILABLE_CLASSES = ("08", "25", "53", "57", "58", "XX")
+# The driver's own "internal" error is a connection whose end it has not seen yet.
+_CONNECTION_ERRORS = (
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    TimeoutError,
+    OSError,
+)
 
 
 def translate(error: BaseException) -> BaseException:
@@ -104,9 +111,7 @@ def translate(error: BaseException) -> BaseException:
         # The value never appears: PostgreSQL's message would echo it.
         return Refusal("invalid", "A value is outside what the database can hold.")
     # A read-only or vanished server, a full disk, a cancelled statement, a dropped connection.
-    if state[:2] in _UNAVAILABLE_CLASSES or isinstance(
-        error, asyncpg.InterfaceError | TimeoutError | OSError
-    ):
+    if state[:2] in _UNAVAILABLE_CLASSES or isinstance(error, _CONNECTION_ERRORS):
         log.warning("database_unavailable", sqlstate=state, error=type(error).__name__)
         return unavailable()
     return error
@@ -120,7 +125,7 @@ def _constraint(error: BaseException) -> str:
 def _translated() -> Any:
     try:
         yield
-    except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError) as error:
+    except (asyncpg.PostgresError, *_CONNECTION_ERRORS) as error:
         mapped = translate(error)
         if mapped is error:
             raise

@@ -18,6 +18,14 @@ import asyncpg
 PATIENCE_SECONDS: Final = 0.02
 # After these the driver may still be busy with the connection, or it is lost.
 _UNSETTLED: Final = (TimeoutError, OSError, asyncpg.InterfaceError)
+# The server ended it; the driver may not have seen the end of the stream yet.
+_LOST: Final = (
+    asyncpg.InternalClientError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.PostgresConnectionError,
+)
 
 
 class Connection(asyncpg.Connection):
@@ -189,7 +197,9 @@ class _Lease:
             value = "" if self._organization_id is None else str(self._organization_id)
             try:
                 await connection.execute(f"SET app.organization_id = '{value}'")
-            except BaseException:
+            except BaseException as error:
+                if isinstance(error, _LOST):
+                    connection.terminate()
                 await self._connections.give_up(held)
                 raise
             connection.organization_id = self._organization_id
@@ -203,8 +213,10 @@ class _Lease:
         trace: TracebackType | None,
     ) -> None:
         held = self._held
+        if isinstance(error, _LOST):
+            held.connection.terminate()
         settled = error is None or (
-            isinstance(error, Exception) and not isinstance(error, _UNSETTLED)
+            isinstance(error, Exception) and not isinstance(error, (*_UNSETTLED, *_LOST))
         )
         if settled and not held.connection.is_in_transaction() and not self._connections.closing:
             self._connections.give_back(held)

@@ -3,11 +3,10 @@
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final
 
-from crm_api.catalogues.presets import STAGES, STATUSES
 from crm_api.catalogues.service import Catalogues
-from crm_api.clients.parts import Kind
+from crm_api.clients.schemas import Client
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.phones import parse_phone
 from crm_api.imports.targets import (
@@ -19,6 +18,7 @@ from crm_api.imports.targets import (
     target_of,
     titled,
 )
+from crm_api.kit.query import choices
 
 MOST: Final = 0.5
 """The share of a column's values that must be known words for it to be of that vocabulary."""
@@ -31,11 +31,9 @@ CATALOGUE_OF: Final = {
     "source": "sources",
 }
 CHOICES: Final[Mapping[str, frozenset[str]]] = {
-    "kind": frozenset(get_args(Kind)),
-    "status": frozenset(STATUSES),
-    "stage": frozenset(STAGES),
-    "business_size": frozenset({"small", "medium", "large"}),
-    "potential": frozenset({"low", "medium", "high"}),
+    target.name: choices(Client, target.field)
+    for target in TARGETS.values()
+    if target.how == "choice"
 }
 _LOOKS_LIKE_PHONE: Final = re.compile(r"\+?[0-9(][0-9 ()./\-]{6,}")
 IGNORED: Final = ("", "-", "ignore")

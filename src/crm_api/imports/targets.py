@@ -3,13 +3,20 @@
 import hashlib
 import re
 import unicodedata
+from collections.abc import Collection
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final, Literal
 
 import pycountry
+from sqlalchemy import Date, DateTime, Integer, Text
 
+from crm_api.clients.drafting import PLAIN
+from crm_api.clients.repository import CLIENTS
+from crm_api.clients.schemas import Client
 from crm_api.core.formats.places import countries
+from crm_api.kit.fields import Write
+from crm_api.kit.query import choices
 
 How = Literal[
     "text", "choice", "catalogue", "number", "money", "words", "keys", "several", "site", "contact",
@@ -37,7 +44,7 @@ def _target(name: str, how: How, titles: str = "", field: str | None = None) -> 
     return Target(name, field or name, how, frozenset(known))
 
 
-_ALL: Final = (
+_NAMED: Final = (
     _target(
         "name", "text",
         "client, client name, company, company name, business, business name, organisation, "
@@ -101,6 +108,28 @@ _ALL: Final = (
     _target("credit_limit", "money"),
     _target("payment_terms_days", "number", "payment terms, terms days"),
 )  # fmt: skip
+
+
+def _declared(named: Collection[str]) -> tuple[Target, ...]:
+    """The fields of one cell that are named nowhere above: each by its own name."""
+    names = [n for n in PLAIN if n not in named and Client.fields[n].rule.write & Write.ON_CREATE]
+    hows = {name: _how(name) for name in names}
+    return tuple(_target(name, how) for name, how in hows.items() if how is not None)
+
+
+def _how(name: str) -> How | None:
+    """How a cell becomes this field; None where its type takes more than a cell says."""
+    match CLIENTS.c[name].type:
+        case Text():
+            return "choice" if choices(Client, name) else "text"
+        case Date() | DateTime():
+            return "text"
+        case Integer():
+            return "number"
+    return None
+
+
+_ALL: Final = (*_NAMED, *_declared([target.name for target in _NAMED]))
 TARGETS: Final = {target.name: target for target in _ALL}
 ALIASES: Final = {"emails": "email", "phones": "phone", "external_refs": "external_ref"}
 REPEATABLE: Final = frozenset({"several", "keys", "words", "reference"})

@@ -286,7 +286,7 @@ class RecordService:
         return None if claim is None else await find(self.scope, claim)
 
     def replayed(self, stored: Stored) -> Reply:
-        """The stored reply, masked by the rights of today; byte for byte where they are the same."""
+        """The stored reply, masked by today's rights; byte for byte where they are the same."""
         reply = stored.reply
         seen = self.masked(reply)
         changed = json.dumps(seen, ensure_ascii=False, separators=(",", ":"))

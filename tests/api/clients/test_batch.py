@@ -193,3 +193,25 @@ async def test_a_replayed_batch_shows_what_todays_role_reads(radio: Organization
     [result] = again.json()["results"]
     assert set(result["body"]) < set(first.json()["results"][0]["body"])
     assert "credit_limit" not in result["body"]
+
+
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_a_dry_batch_answers_what_would_be(
+    radio: Organization, owner: Owner, atomic: bool
+) -> None:
+    made = await radio.create_client(name="Held")
+    before = await change_count(owner, radio.organization_id)
+    operations = [
+        create("Acme"),
+        {"op": "update", "id": made["id"], "body": {"remarks": "x"}},
+        {"op": "delete", "id": made["id"]},
+    ]
+    if not atomic:
+        operations.insert(1, create("Acme", emails=["other@example.com"]))
+    body = {"operations": operations, "atomic": atomic}
+    answer = await radio.call("admin", "POST", "/v1/clients/batch?dry_run=true", json=body)
+    statuses = [result["status"] for result in answer.json()["results"]]
+    assert statuses == ([201, 200, 204] if atomic else [201, 409, 200, 204])
+    assert await change_count(owner, radio.organization_id) == before
+    read = await radio.call("admin", "GET", f"/v1/clients/{made['id']}")
+    assert read.json() == made

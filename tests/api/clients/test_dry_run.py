@@ -86,7 +86,7 @@ async def test_a_dry_patch_meets_every_refusal(radio: Organization) -> None:
 
 
 async def test_contacts_have_dry_runs_too(radio: Organization, owner: Owner) -> None:
-    body = {"name": "Ada", "emails": ["ada@example.com"]}
+    body: dict[str, Any] = {"name": "Ada", "emails": ["ada@example.com"]}
     answer = await radio.call("front_desk", "POST", f"/v1/contacts{DRY}", json=body)
     assert (answer.status_code, answer.json()["name"]) == (200, "Ada")
     assert await change_count(owner, radio.organization_id) == 0
@@ -106,3 +106,41 @@ async def test_only_true_and_false_are_understood(radio: Organization, value: st
     for place in ("/v1/clients?dry-run=true", "/v1/clients?dry_run=true&dry_run=false"):
         answer = await radio.call("admin", "POST", place, json=body)
         assert answer.status_code == 422, place
+
+
+async def test_every_write_of_a_record_has_a_dry_run(radio: Organization, owner: Owner) -> None:
+    """The reply is the one that the write would give, and nothing stays of it."""
+    made = await radio.create_client(
+        contacts=[{"contact": {"name": "Ada", "emails": ["ada@example.com"]}}]
+    )
+    client, link = f"/v1/clients/{made['id']}", made["contacts"][0]
+    person = f"/v1/contacts/{link['contact_id']}"
+    email = (await radio.call("admin", "GET", person)).json()["emails"][0]["id"]
+    verified = {"reachability": "verified"}
+    before = (await radio.call("admin", "GET", client)).json()
+    count = await change_count(owner, radio.organization_id)
+    for method, path, body in (
+        ("POST", f"{client}/archive", None),
+        ("DELETE", client, None),
+        ("POST", f"{client}/restore", None),
+        ("PUT", f"{client}/overrides/type", {"value": "partner", "reason": "x"}),
+        ("DELETE", f"{client}/overrides/type", None),
+        ("POST", f"{client}/contacts", {"contact": {"name": "Ben"}, "roles": ["primary"]}),
+        ("PATCH", f"{client}/contacts/{link['id']}", {"job_title": "Chair"}),
+        ("DELETE", f"{client}/contacts/{link['id']}", None),
+        ("POST", f"{client}/emails/{made['emails'][0]['id']}/verify", verified),
+        ("POST", f"{person}/emails/{email}/verify", verified),
+        ("POST", f"{person}/restore", None),
+    ):
+        key = {"Idempotency-Key": "dry"}
+        for _ in range(2):
+            answer = await radio.call("admin", method, f"{path}{DRY}", json=body, headers=key)
+            assert answer.status_code in (200, 204), (method, path, answer.text)
+            assert "idempotency-replayed" not in answer.headers
+            assert "location" not in answer.headers
+        assert (await radio.call("admin", "GET", client)).json() == before, (method, path)
+    assert await change_count(owner, radio.organization_id) == count
+    refused(await radio.call("admin", "DELETE", f"{person}{DRY}"), 409, "still_linked")
+    refused(await radio.call("manager", "DELETE", f"{client}{DRY}"), 403, "forbidden")
+    would = await radio.call("admin", "POST", f"{client}/archive{DRY}")
+    assert would.json()["lifecycle"] == "archived"

@@ -248,7 +248,7 @@ async def test_the_address_may_be_taken_from_an_inactive_holder(radio: Organizat
     held = await radio.create_client(name="Old", emails=emails)
     path = f"/v1/clients/{held['id']}"
     await radio.call("admin", "POST", f"{path}/archive")
-    body = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
+    body: dict[str, Any] = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
     refused(await create(radio, "front_desk", **body), 403, "forbidden")
     made = await create(radio, "manager", **body)
     assert made.status_code == 201, made.text
@@ -269,7 +269,7 @@ async def test_taking_an_address_leaves_another_primary_alone(radio: Organizatio
     ]
     held = await radio.create_client(emails=emails)
     await radio.call("admin", "POST", f"/v1/clients/{held['id']}/archive")
-    body = {"name": "New", "emails": ["a@example.com"], "on_inactive": "create"}
+    body: dict[str, Any] = {"name": "New", "emails": ["a@example.com"], "on_inactive": "create"}
     assert (await create(radio, "manager", **body)).status_code == 201
     left = (await radio.call("admin", "GET", f"/v1/clients/{held['id']}")).json()["emails"]
     assert [(e["address"], e["is_primary"]) for e in left] == [
@@ -281,7 +281,7 @@ async def test_taking_an_address_leaves_another_primary_alone(radio: Organizatio
 async def test_only_who_sees_deleted_clients_takes_from_them(radio: Organization) -> None:
     held = await radio.create_client(name="Old", emails=["info@example.com"])
     await radio.call("admin", "DELETE", f"/v1/clients/{held['id']}")
-    body = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
+    body: dict[str, Any] = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
     problem = refused(await create(radio, "manager", **body), 409, "email_in_use_inactive")
     assert problem["candidates"][0]["visibility"] == "not_visible"
     assert "create_anyway" not in actions(problem)
@@ -290,7 +290,7 @@ async def test_only_who_sees_deleted_clients_takes_from_them(radio: Organization
 
 async def test_nothing_is_taken_from_a_live_client(radio: Organization) -> None:
     held = await radio.create_client(emails=["info@example.com"])
-    body = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
+    body: dict[str, Any] = {"name": "New", "emails": ["info@example.com"], "on_inactive": "create"}
     refused(await create(radio, **body), 409, "email_in_use")
     read = await radio.call("admin", "GET", f"/v1/clients/{held['id']}")
     assert read.json()["emails"] == held["emails"]
@@ -304,7 +304,7 @@ async def test_an_archived_client_may_be_made_anew_with_name_and_address(
     held = await radio.create_client(**body)
     await radio.call("admin", "POST", f"/v1/clients/{held['id']}/archive")
     refused(await create(radio, **body), 409, "duplicate_name")
-    both = {"allow_duplicate": True, "on_inactive": "create"}
+    both: dict[str, Any] = {"allow_duplicate": True, "on_inactive": "create"}
     made = await create(radio, **body, **both)
     assert made.status_code == 201, made.text
     refused(await create(radio, **body), 409, "duplicate_name")
@@ -317,7 +317,11 @@ async def test_a_registration_number_belongs_to_one_client(
     """C7: (country, registration number) is unique."""
     registered = {"registration_country": "UG", "registration_number": "80020001234567"}
     held = await radio.create_client(**registered)
-    body = {"name": "Other", "emails": ["o@example.com"], "registration_number": number}
+    body: dict[str, Any] = {
+        "name": "Other",
+        "emails": ["o@example.com"],
+        "registration_number": number,
+    }
     problem = refused(
         await create(radio, **body, registration_country="UG"), 409, "registration_number_in_use"
     )
@@ -335,6 +339,15 @@ async def test_a_reference_belongs_to_one_client(radio: Organization) -> None:
     assert problem["candidates"][0]["id"] == held["id"]
     answer = await create(radio, **body, external_refs=[ref | {"source": "erp"}])
     assert answer.status_code == 201
+
+
+async def test_faults_of_content_come_before_uniqueness(radio: Organization) -> None:
+    """G6: uniqueness is asked last."""
+    await radio.create_client(name="Acme", emails=["info@example.com"])
+    body: dict[str, Any] = {"name": "Acme", "emails": ["info@example.com"], "industry": "nowhere"}
+    assert pointers((await create(radio, **body)).json()) == {"/industry"}
+    answer = await create(radio, "front_desk", **body)
+    assert pointers(refused(answer, 403, "field_not_writable")) == {"/industry"}
 
 
 async def test_numbers_are_never_used_again(radio: Organization) -> None:

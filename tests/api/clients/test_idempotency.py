@@ -12,6 +12,7 @@ import pytest
 from crm_api.installation import Addresses
 from tests.checks import Owner, change_count, refused
 from tests.factories import Organization
+from tests.watch import Watch
 
 KEY = {"Idempotency-Key": "4f9a1f0e-3b0e-4f4a-9c59-8f0f6f5f6a10"}
 REPLAYED = "idempotency-replayed"
@@ -219,6 +220,31 @@ async def test_the_same_request_in_flight_waits_two_seconds_then_409(
     assert int(answer.headers["retry-after"]) >= 1
     assert waited < 3
     assert (await post(radio, body)).status_code == 201
+
+
+async def test_without_a_key_a_long_wait_is_503_and_nothing_happened(
+    radio: Organization, database: Addresses, owner: Owner, watch: Watch
+) -> None:
+    made = await radio.create_client()
+    path = f"/v1/clients/{made['id']}"
+    count = await change_count(owner, radio.organization_id)
+    body = {"name": "Acme", "emails": ["info@example.com"]}
+    calls = (
+        ("POST", "/v1/clients", body),
+        ("PATCH", path, {"remarks": "x"}),
+        ("POST", f"{path}/contacts", {"contact": {"name": "Ada"}}),
+        ("POST", f"{path}/archive", None),
+        ("POST", "/v1/contacts", {"name": "Ada"}),
+    )
+    with watch.faults():
+        async with head_held(database, radio):
+            answers = await asyncio.gather(
+                *(radio.call("manager", method, place, json=sent) for method, place, sent in calls)
+            )
+    for answer in answers:
+        refused(answer, 503, "unavailable")
+        assert int(answer.headers["retry-after"]) >= 1
+    assert await change_count(owner, radio.organization_id) == count
 
 
 async def test_twins_make_one_client(radio: Organization, owner: Owner) -> None:

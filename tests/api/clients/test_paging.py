@@ -182,6 +182,21 @@ async def test_total_is_told_when_asked_for(many: Organization) -> None:
     refused(answer, 422, "invalid")
 
 
+async def test_a_capped_total_stops_at_ten_thousand(radio: Organization, owner: Owner) -> None:
+    made = await radio.create_client()
+    await owner.execute(
+        "INSERT INTO clients SELECT copied.* FROM clients c, generate_series(2, 10050) n, "
+        "jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid(), 'number', n, "
+        "'identity_slot', n::text)) copied WHERE c.organization_id = $1 AND c.id = $2",
+        radio.organization_id,
+        made["id"],
+    )
+    for count, total in (("capped", 10_000), ("exact", 10_050)):
+        query = {"count": count, "limit": 1}
+        answer = await radio.call("admin", "GET", "/v1/clients", params=query)
+        assert answer.json()["total"] == total
+
+
 async def test_a_cursor_belongs_to_filter_sort_and_caller(
     many: Organization, other: Organization
 ) -> None:

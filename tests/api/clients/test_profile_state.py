@@ -59,7 +59,7 @@ async def test_profile_is_a_draft_while_one_of_them_is_missing(
     establish: Establish, preset: str, missing: str
 ) -> None:
     organization = await establish(preset)
-    body = filled(organization, preset)
+    body: dict[str, Any] = filled(organization, preset)
     kept = body.pop(missing)
     if missing == "emails":
         body |= {"emails": []}
@@ -77,7 +77,7 @@ async def test_profile_is_a_draft_while_one_of_them_is_missing(
 
 async def test_industry_is_asked_of_organizations_only(establish: Establish) -> None:
     jobs = await establish("jobs")
-    body = filled(jobs, "jobs") | {"kind": "individual"}
+    body: dict[str, Any] = filled(jobs, "jobs") | {"kind": "individual"}
     del body["industry"]
     assert (await jobs.create_client(**body))["profile_state"] == "complete"
 
@@ -85,19 +85,22 @@ async def test_industry_is_asked_of_organizations_only(establish: Establish) -> 
 async def test_a_site_of_another_kind_does_not_count(establish: Establish) -> None:
     for preset in ("radio", "jobs"):
         organization = await establish(preset)
-        body = filled(organization, preset) | {"sites": [PHYSICAL | {"kind": "mailing"}]}
+        body = filled(organization, preset)
+        body["sites"] = [PHYSICAL | {"kind": "mailing"}]
         assert (await organization.create_client(**body))["profile_state"] == "draft"
 
 
 async def test_an_incomplete_address_lowers_the_state(radio: Organization) -> None:
     """C5: it lowers the quality of the site and the profile's state."""
-    body = filled(radio, "radio") | {"sites": [{"kind": "physical", "city": "Kampala"}]}
+    body: dict[str, Any] = filled(radio, "radio") | {
+        "sites": [{"kind": "physical", "city": "Kampala"}]
+    }
     assert (await radio.create_client(**body))["profile_state"] == "draft"
 
 
 async def test_with_several_presets_all_their_lists_apply(establish: Establish) -> None:
     both = await establish("radio", "bookings")
-    body = filled(both, "radio")
+    body: dict[str, Any] = filled(both, "radio")
     made = await both.create_client(**body)
     assert made["profile_state"] == "draft"
     path = f"/v1/clients/{made['id']}"
@@ -131,9 +134,10 @@ async def test_state_follows_a_contacts_last_way_to_be_reached(
     radio: Organization, reach: dict[str, Any]
 ) -> None:
     """G4: recomputed when a fact changes, also one of another record; one change each."""
-    body = filled(radio, "radio") | {"contacts": [{"contact": {"name": "Ada"} | reach}]}
-    del body["emails"]
-    made = await radio.create_client(**body | {"emails": []})
+    body = filled(radio, "radio")
+    body["contacts"] = [{"contact": {"name": "Ada"} | reach}]
+    body["emails"] = []
+    made = await radio.create_client(**body)
     assert made["profile_state"] == "complete"
     client = f"/v1/clients/{made['id']}"
     contact = f"/v1/contacts/{made['contacts'][0]['contact_id']}"
@@ -154,14 +158,19 @@ async def test_state_follows_a_contacts_last_way_to_be_reached(
 async def test_a_change_of_a_contact_that_matters_to_no_state_leaves_clients_alone(
     radio: Organization,
 ) -> None:
-    body = filled(radio, "radio") | {
+    body: dict[str, Any] = filled(radio, "radio") | {
         "contacts": [{"contact": {"name": "Ada", "emails": ["ada@example.com"]}}]
     }
     made = await radio.create_client(**body)
     client = f"/v1/clients/{made['id']}"
     before = await radio.call("admin", "GET", client)
     contact = f"/v1/contacts/{made['contacts'][0]['contact_id']}"
-    for sent in ({"emails": ["new@example.com"]}, {"emails": []}, {"name": "Ada N."}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"emails": ["new@example.com"]},
+        {"emails": []},
+        {"name": "Ada N."},
+    )
+    for sent in changes:
         assert (await radio.call("admin", "PATCH", contact, json=sent)).status_code == 200
     after = await radio.call("admin", "GET", client)
     assert after.headers["etag"] == before.headers["etag"]
@@ -170,7 +179,10 @@ async def test_a_change_of_a_contact_that_matters_to_no_state_leaves_clients_alo
 async def test_state_of_every_client_that_the_person_serves_follows(radio: Organization) -> None:
     """C9: of those that the person served once, nothing changes."""
     person = await radio.create_contact(phones=["0772123456"])
-    body = filled(radio, "radio") | {"contacts": [{"contact_id": person["id"]}], "emails": []}
+    body: dict[str, Any] = filled(radio, "radio") | {
+        "contacts": [{"contact_id": person["id"]}],
+        "emails": [],
+    }
     made = [await radio.create_client(**body | {"name": f"Client {n}"}) for n in range(3)]
     former = f"/v1/clients/{made[2]['id']}"
     link = f"{former}/contacts/{made[2]['contacts'][0]['id']}"

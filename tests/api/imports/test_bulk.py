@@ -50,7 +50,9 @@ BODIES: list[dict[str, Any]] = [
     {"name": "Grace Atim", "kind": "individual", "phones": ["+256772123499"]},
     {"name": "Nothing More", "emails": ["nothing@more.example"], "tags": ["new"]},
 ]
-OWN = frozenset({"id", "number", "contact_id", "client_id", "created_at", "updated_at", "since", "at"})
+OWN = frozenset(
+    {"id", "number", "contact_id", "client_id", "created_at", "updated_at", "since", "at"}
+)
 """What differs between any two records."""
 
 

@@ -138,13 +138,16 @@ def _library_answer(text: str, region: str | None) -> Phone | None:
 
 
 @settings(max_examples=1500, deadline=None)
-@given(st.sampled_from(REGIONS), st.integers(0, 2**32))
+@given(st.sampled_from(REGIONS), st.integers(0, 2**32), st.sampled_from([" ", "-", "/", ".", ""]))
 def test_international_numbers_of_every_country_are_read_as_the_library_reads_them(
-    region: str, seed: int
+    region: str, seed: int, gap: str
 ) -> None:
-    text = _random_number(region, random.Random(seed))
+    rng = random.Random(seed)
+    text = _random_number(region, rng)
     if text is None:
         return
+    for place in sorted(rng.sample(range(2, len(text)), 2), reverse=True):
+        text = text[:place] + gap + text[place:]
     expected = _library_answer(text, None)
     if expected is not None:
         assert parse_phone(text) == expected

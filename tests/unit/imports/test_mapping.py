@@ -3,9 +3,13 @@
 from collections.abc import Sequence
 
 import pytest
+from sqlalchemy import Date, Integer, Text
 
 from crm_api.catalogues.presets import starter_entries
 from crm_api.catalogues.service import Catalogues
+from crm_api.clients.drafting import PLAIN
+from crm_api.clients.repository import CLIENTS
+from crm_api.clients.schemas import Client
 from crm_api.imports.mapping import (
     Column,
     MappingError,
@@ -15,6 +19,7 @@ from crm_api.imports.mapping import (
     suggest,
 )
 from crm_api.imports.targets import TARGETS, choice_of, country_of, key_of, target_of, title_key
+from crm_api.kit.fields import Write
 
 
 def _known() -> Catalogues:
@@ -211,3 +216,12 @@ def test_words_and_countries_are_read_as_people_write_them() -> None:
         "DE",
         "Atlantis",
     ]
+
+
+def test_every_field_of_one_cell_can_be_imported() -> None:
+    """A field that is declared later, too, without a line of its own."""
+    one_cell = Text | Integer | Date
+    names = [name for name in PLAIN if isinstance(CLIENTS.c[name].type, one_cell)]
+    settable = [name for name in names if Client.fields[name].rule.write & Write.ON_CREATE]
+    assert settable
+    assert not [name for name in settable if target_of(name) is None]

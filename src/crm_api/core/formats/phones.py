@@ -20,6 +20,8 @@ _TEXT_LENGTH: Final = 64
 _DIGITS: Final = 15  # E.164 §6: calling code and national number together
 
 _PLAIN_E164: Final = re.compile(r"\+([1-9][0-9]{6,14})")
+# Without parentheses: what stands in them may be a trunk prefix, as in `+44 (0)20`.
+_SPACED_E164: Final = re.compile(r"\+[1-9][0-9 ./\-]{5,28}[0-9]")
 _PLAIN_NATIONAL: Final = re.compile(r"\(?[0-9][0-9 ()./\-]{4,24}")
 _PUNCTUATION: Final = str.maketrans("", "", " ()./-")
 # No letters: the library reads `+25677212345O` as a number that ends in 6.
@@ -81,6 +83,8 @@ def _home(country: str | None, default_country: str | None) -> Plan | None:
 def _read_plain(value: str, home: Plan | None) -> tuple[int, str] | None:
     """Calling code and number of the plainest texts; None leaves the text to the library."""
     e164 = _PLAIN_E164.fullmatch(value)
+    if e164 is None and _SPACED_E164.fullmatch(value):
+        e164 = _PLAIN_E164.fullmatch(value.translate(_PUNCTUATION))
     if e164 is not None:
         found = split_calling_code(e164[1])
         if found is None or plans_sharing(found[0])[0].trunk.match(found[1]):
