@@ -43,7 +43,10 @@ async def test_steps_of_the_page_follow_each_other(radio: Organization) -> None:
         (8, "PATCH", path, stale | admin, WRONG),
         (9, "PATCH", path, admin, WRONG),
     ]
-    found = [(step, await status(radio, *call)) for step, *call in calls]
+    found = [
+        (step, await status(radio, method, where, headers, body))
+        for step, method, where, headers, body in calls
+    ]
     await radio.call("admin", "POST", f"{path}/restore")
     found.append((10, await status(radio, "PATCH", path, admin, WRONG)))
     found.append((11, await status(radio, "PATCH", path, admin, RIGHT)))
@@ -56,6 +59,6 @@ async def test_steps_of_the_page_follow_each_other(radio: Organization) -> None:
 async def status(
     radio: Organization, method: str, path: str, headers: dict[str, str], body: Any
 ) -> int:
-    sent = {"content": body} if isinstance(body, str) else {"json": body}
+    sent: dict[str, Any] = {"content": body} if isinstance(body, str) else {"json": body}
     answer = await radio.api.request(method, path, headers=headers, **sent)
     return answer.status_code

@@ -49,12 +49,12 @@ class Installation:
         clean = {k: v for k, v in os.environ.items() if not k.startswith(("CRM_", "DATABASE_"))}
         return clean | {"COLUMNS": "200", "PYTHONWARNINGS": "error"} | self.variables | more
 
-    def start(self, *arguments: str, typed: bool = False, **more: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **more: str) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "crm_api.cli", *arguments],
             cwd=self.home,
             env=self.environment(**more),
-            stdin=subprocess.PIPE if typed else subprocess.DEVNULL,
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -62,9 +62,9 @@ class Installation:
         self.running.append(process)
         return process
 
-    def run(self, *arguments: str, code: int = 0, typed: str | None = None, **more: str) -> Done:
+    def run(self, *arguments: str, code: int = 0, typed: str = "", **more: str) -> Done:
         """Run to the end. Whatever happens, nobody is shown a traceback."""
-        process = self.start(*arguments, typed=typed is not None, **more)
+        process = self.start(*arguments, **more)
         out, err = process.communicate(typed, timeout=PATIENCE)
         assert process.returncode == code, f"{arguments}: {process.returncode}\n{out}\n{err}"
         assert "Traceback" not in out + err

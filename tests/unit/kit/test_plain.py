@@ -30,7 +30,7 @@ class Toy(Resource):
     colour: Annotated[str | None, Rule("all")] = None
     size: Annotated[int, Rule("all", Write.ON_CREATE, defaulted=True)]
     loud: Annotated[bool, Rule("all")] = False
-    part: Annotated[Part, Rule("all"), Field(default_factory=Part)]
+    part: Annotated[Part, Rule("all"), Field(default_factory=lambda: Part(words=[]))]
     children: Annotated[list[str], Rule("all"), Field(default_factory=list)]
     seen: Annotated[list[str], Rule("all", Write.NEVER), Field(default_factory=list)]
 
