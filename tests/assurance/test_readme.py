@@ -1,7 +1,9 @@
 """The README's tour, pasted line by line into bash against a real server with demo data."""
 
+import asyncio
 import contextlib
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -12,9 +14,10 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
+import asyncpg
 import pytest
 
-from crm_api.core.embedded import remove_server
+from crm_api.core.embedded import Server, ensure_server, remove_server
 from tests.architecture.sources import ROOT
 from tests.assurance.tour import Shell, matches, parts_of
 
@@ -99,6 +102,41 @@ def test_tour_answers_what_the_readme_says(installation: Installation) -> None:
                 wrong.append(f"{title}: {command.line}\n  said {expected}\n  got  {printed}")
     shell.close()
     assert not wrong, "\n".join(wrong)
+
+
+def test_embedded_data_moves_to_another_server_as_the_readme_says(
+    installation: Installation, tmp_path: Path
+) -> None:
+    """The new owner is no superuser: row-level security binds it, and it restores all the same."""
+    data = Path(installation.environment["CRM_DATA_DIR"])
+    url = asyncio.run(own_database(ensure_server(data / "postgres")))
+    block = re.search(
+        r"\*\*To move to a server.*?```sh\n(.*?)```", README.read_text("utf-8"), re.DOTALL
+    )
+    assert block is not None
+    text = (
+        block[1]
+        .replace(".venv/bin/crm-api", str(COMMAND))
+        .replace(".venv/bin/python", sys.executable)
+    )
+    text = re.sub(r"postgresql://\S+", url, text).replace(".data/", f"{data}/")
+    shell = Shell(tmp_path, installation.environment)
+    printed = [shell.run(line) for line in text.splitlines()]
+    shell.close()
+    *silent, migrated, verified = printed
+    assert silent == [[]] * len(silent)
+    assert migrated == ["The database is up to date."]
+    assert len(verified) == 5
+    assert all("the chain holds" in line and " 0 entries" not in line for line in verified)
+
+
+async def own_database(server: Server) -> str:
+    """An empty database whose owner may create roles and nothing more; its URL."""
+    admin = await asyncpg.connect(server.url())
+    await admin.execute("CREATE ROLE mine LOGIN CREATEROLE NOSUPERUSER PASSWORD 'mine'")
+    await admin.execute("CREATE DATABASE mine OWNER mine")
+    await admin.close()
+    return f"postgresql://mine:mine@{server.host}:{server.port}/mine"
 
 
 def test_tour_visits_what_it_promises() -> None:
