@@ -35,6 +35,9 @@ SECRETS = re.compile(
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
     r"|\$argon2id\$"
 )
+ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
+"""An e-mail address: no line of the log says who somebody is."""
+
 SECRET_OF_ORGANIZATION = re.compile(r"(?:crm|crt|cin)_([0-9a-f]{32})_")
 ISSUING = frozenset(
     {
@@ -226,8 +229,8 @@ class Watch:
                     raise BrokenInvariant(
                         f"I4: {sent.name} repeats a secret that was sent in {where}"
                     )
-        if SECRETS.search(logged):
-            raise BrokenInvariant(f"I4: {sent.name} logs a secret")
+        if SECRETS.search(logged) or ADDRESS.search(logged):
+            raise BrokenInvariant(f"I4: {sent.name} logs a secret or somebody's address")
         issues = sent.place in ISSUING and 200 <= answered.status < 300 and not answered.is_replayed
         for secret in SECRETS.findall(answered.all):
             if not issues or secret in self._issued or secret in answered.headers:

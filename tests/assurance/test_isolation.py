@@ -23,7 +23,7 @@ from crm_api.core.errors import Refusal
 from crm_api.core.passwords import PasswordHasher
 from crm_api.installation import Addresses
 from crm_api.main import create_app
-from tests.factories import Organization, make_organization
+from tests.factories import PASSWORD, Organization, make_organization
 from tests.watch import Watch
 
 MARK = re.compile(r"iso-[0-9a-f]{8}")
@@ -195,6 +195,42 @@ async def test_time_outs_and_killed_connections_leave_nothing_behind(
             await organization.call("admin", "GET", "/v1/me")
     await nothing_crossed(crowd, owner)
     await connections_know_their_organization(crowded)
+
+
+async def test_person_of_two_organizations_is_in_one_of_them_at_a_time(
+    radio: Organization, other: Organization
+) -> None:
+    """The same person, password and process; each sign-in sees and changes its own place alone."""
+    email, tokens = radio.emails["manager"], {}
+    invitation = {"name": "Same person", "email": email, "role": "presenter"}
+    invited = await other.call("admin", "POST", "/v1/users", json=invitation)
+    token = {"token": invited.json()["invitation_token"]}
+    accepted = await other.api.post("/v1/auth/accept-invitation", json=token)
+    assert accepted.status_code == 200, accepted.text
+    login = {"email": email, "password": PASSWORD}
+    asked = await radio.api.post("/v1/auth/login", json=login)
+    assert asked.status_code == 409
+    assert set(asked.json()["organizations"]) == {radio.slug, other.slug}
+    for place in (radio, other):
+        answer = await place.api.post("/v1/auth/login", json=login | {"organization": place.slug})
+        tokens[place.slug] = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+    mine = await radio.create_client(payment_terms_days=30)
+    theirs = await other.create_client(payment_terms_days=60)
+    for _ in range(3):
+        for place, own, foreign in ((radio, mine, theirs), (other, theirs, mine)):
+            headers = tokens[place.slug]
+            seen = await place.api.get(f"/v1/clients/{own['id']}", headers=headers)
+            assert ("payment_terms_days" in seen.json()) == (place is radio)
+            gone = await place.api.get(f"/v1/clients/{foreign['id']}", headers=headers)
+            assert gone.status_code == 404
+            me = (await place.api.get("/v1/me", headers=headers)).json()
+            assert me["organization"]["slug"] == place.slug
+            assert me["role"] == ("manager" if place is radio else "presenter")
+    # Leaving one organization leaves the other alone.
+    gone = await other.call("admin", "POST", f"/v1/users/{accepted.json()['user_id']}/disable")
+    assert gone.status_code == 200, gone.text
+    assert (await other.api.get("/v1/me", headers=tokens[other.slug])).status_code == 401
+    assert (await radio.api.get("/v1/me", headers=tokens[radio.slug])).status_code == 200
 
 
 async def test_same_values_and_keys_in_two_organizations_never_meet(

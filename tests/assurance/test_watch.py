@@ -233,6 +233,16 @@ async def test_secret_is_noticed_in_body_header_and_log(
         await rogue.get(radio)
 
 
+async def test_address_of_somebody_in_the_log_is_noticed(rogue: Rogue, radio: Organization) -> None:
+    async def logging(_: Request) -> Response:
+        structlog.get_logger().info("seen", who=radio.emails["admin"])
+        return Response("{}")
+
+    rogue.answer = logging
+    with breaks("I4"):
+        await rogue.get(radio)
+
+
 async def test_credential_that_was_sent_is_not_repeated(rogue: Rogue, radio: Organization) -> None:
     rogue.says(f'{{"you":"{radio.tokens["admin"]}"}}', 401)
     with breaks("I4"):

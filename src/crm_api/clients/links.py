@@ -7,7 +7,7 @@ from uuid import UUID
 
 from crm_api.clients.conflicts import explain_clash
 from crm_api.clients.drafting import Draft, derive
-from crm_api.clients.parts import LinkEntry, LinkPatch
+from crm_api.clients.parts import MAX_LINKS, LinkEntry, LinkPatch
 from crm_api.clients.people import NewPeople, check_link, wire_link
 from crm_api.clients.repository import LINKS
 from crm_api.clients.rules import check_references
@@ -92,6 +92,8 @@ class LinkService(ClientService):
         await check_references(self.scope, draft, {}, people)
         rows = _rows_of(present)
         _refuse_second(draft, rows, people.links[0]["contact_id"], "/contact_id")
+        if len(rows) >= MAX_LINKS:
+            draft.fault("too_many_items", f"A client has at most {MAX_LINKS} contacts.", "")
         if draft.faults:
             raise refuse_all(_moved(f) for f in draft.faults)
         link: dict[str, Any] = people.links[0] | {"position": len(rows)}

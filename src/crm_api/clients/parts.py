@@ -32,6 +32,8 @@ ContactFunction = Literal[
     "emergency_responder",
 ]
 Channels = Annotated[list[Channel], Field(max_length=5)]
+MAX_LINKS = 500
+"""Persons of one client, former ones too: the document promises that one reply holds them."""
 ShortText = Annotated[str, Line(1, 200)]
 LongText = Annotated[str, Prose(4000, 1)]
 ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max_length=5)]
@@ -284,6 +286,6 @@ class DerivedStatus(BaseModel):
 class LinkPage(BaseModel):
     """The links of one client."""
 
-    data: Annotated[list[ContactLink], Field(max_length=500)]
+    data: Annotated[list[ContactLink], Field(max_length=MAX_LINKS)]
     next_cursor: Annotated[str | None, Field(max_length=1024)]
     has_more: bool

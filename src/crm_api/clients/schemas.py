@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from crm_api.clients.parts import (
+    MAX_LINKS,
     BillingDetails,
     ContactLink,
     DerivedStatus,
@@ -306,7 +307,7 @@ class Client(Resource):
             accepts=Annotated[list[LinkEntry], Field(max_length=50)],
             data_class=PERSONAL,
         ),
-        Field(max_length=500, description="Links to persons; edit them at `/contacts`."),
+        Field(max_length=MAX_LINKS, description="Links to persons; edit them at `/contacts`."),
     ] = []
     primary_contact: Annotated[
         ContactLink | None, Rule("reach", NEVER), Field(description="The link that is primary.")

@@ -113,7 +113,7 @@ _NAMED: Final = (
 def _declared(named: Collection[str]) -> tuple[Target, ...]:
     """The fields of one cell that are named nowhere above: each by its own name."""
     names = [n for n in PLAIN if n not in named and Client.fields[n].rule.write & Write.ON_CREATE]
-    hows = {name: _how(name) for name in names}
+    hows: dict[str, How | None] = {name: _how(name) for name in names}
     return tuple(_target(name, how) for name, how in hows.items() if how is not None)
 
 

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from crm_api.clients import links
 from tests.checks import Owner, change_count, codes, pointers, refused
 from tests.factories import Organization
 
@@ -398,3 +399,15 @@ async def test_profile_follows_which_persons_are_left(
     assert (await radio.call("admin", "GET", path)).json()["profile_state"] == "complete"
     await unlink(radio, made, ada["id"])
     assert (await radio.call("admin", "GET", path)).json()["profile_state"] == "draft"
+
+
+async def test_a_client_has_as_many_contacts_as_the_document_says_and_no_more(
+    radio: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(links, "MAX_LINKS", 2)
+    client = await radio.create_client()
+    for name in ("One", "Two"):
+        assert (await link(radio, client, contact={"name": name})).status_code == 201
+    answer = await link(radio, client, contact={"name": "Three"})
+    assert codes(refused(answer, 422, "invalid")) == {"": "too_many_items"}
+    assert len(await links_of(radio, client)) == 2

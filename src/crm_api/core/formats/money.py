@@ -85,7 +85,7 @@ class Money(
     strict=True,
     json_schema_extra={"examples": [{"amount": "99.95", "currency": "EUR"}]},
 ):
-    """An amount, not negative, answered at the currency's scale: 99.95 EUR, 100 UGX."""
+    """An amount, not negative, answered at the currency's scale: 99.95 EUR, 100 JPY."""
 
     amount: Amount
     currency: CurrencyCode
