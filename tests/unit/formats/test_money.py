@@ -49,7 +49,12 @@ def test_anything_but_a_bounded_decimal_string_is_refused(amount: object) -> Non
 
 
 def test_more_decimals_than_the_currency_has_are_a_fault_of_the_amount() -> None:
-    for amount, currency in (("99.995", "UGX"), ("0.001", "EUR"), ("0.0001", "KWD"), ("1.5", "JPY")):
+    for amount, currency in (
+        ("99.995", "UGX"),
+        ("0.001", "EUR"),
+        ("0.0001", "KWD"),
+        ("1.5", "JPY"),
+    ):
         with pytest.raises(ValidationError) as caught:
             Money.model_validate({"amount": amount, "currency": currency})
         fault = caught.value.errors()[0]
