@@ -20,7 +20,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
     tuple_,
@@ -146,11 +145,11 @@ def _load(
         .select_from(main)
         .where(*_this_row(shape))
     ).scalar_subquery()
-    row = select(func.to_json(literal_column(main.name))).select_from(main).where(*_this_row(shape))
+    row = as_json(select(*_beside(shape)).select_from(main).where(*_this_row(shape)), "stored")
     columns = [
         guard(kind).label("ok"),
         document.label("document"),
-        cast(row.scalar_subquery(), Text).label("row"),
+        row.scalar_subquery().label("row"),
         *(cast(build(), Text).label(name) for name, build in aside),
     ]
     if masked is not None:
@@ -158,6 +157,12 @@ def _load(
         inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
         columns.append(as_json(inner.where(*_this_row(shape))).scalar_subquery().label("seen"))
     return Statement(select(*columns))
+
+
+def _beside(shape: Shape) -> list[ColumnElement[Any]]:
+    """The columns that are no field of the document, or stand in it in another form."""
+    told = shape.resource.fields.keys() - shape.expressions.keys() - {"id", "lifecycle"}
+    return [column for column in shape.table.columns if column.name not in told]
 
 
 async def load_one(
@@ -169,7 +174,9 @@ async def load_one(
     aside: tuple[tuple[str, Any], ...] = (),
     with_seen: bool = False,
 ) -> Mapping[str, Any] | None:
-    """What a write decides on, in any lifecycle: the whole document, the raw row, extra look-ups.
+    """What a write decides on, in any lifecycle: the whole document, its row, extra look-ups.
+
+    The row holds what the document does not tell as it is stored.
 
     Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
     """
