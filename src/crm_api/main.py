@@ -23,7 +23,14 @@ from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
-from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
+from crm_api.installation import (
+    REVISION,
+    addresses,
+    embedded_home,
+    head_revision,
+    keep_embedded,
+    refuse_unsafe_role,
+)
 from crm_api.openapi.document import build_document
 from crm_api.organizations.router import router as organization
 
@@ -84,8 +91,11 @@ def _http_settings(settings: Settings) -> HttpSettings:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     url = app.state.application_url
+    keeper = None
     if url is None:
         url = (await asyncio.to_thread(addresses, settings)).application
+        if settings.database_url is None:
+            keeper = asyncio.create_task(keep_embedded(embedded_home(settings)))
     await refuse_unsafe_role(url)
     db = await Database.connect(
         url,
@@ -107,6 +117,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        if keeper is not None:
+            keeper.cancel()
         await parts.resolver.close()
         hasher.close()
         await db.close()
