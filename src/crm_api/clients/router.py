@@ -18,6 +18,7 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.searching import Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -97,6 +98,20 @@ async def batch_clients(
     key = await claim(scope, request, dry_run=dry_run)
     found = await tried(scope, run_batch(scope, body, key), dry_run=dry_run)
     return Response(found.body, 207, found.headers, "application/json")
+
+
+@router.post(
+    "/search",
+    dependencies=[Declared],
+    responses=answers(200, Page[Client], "One page of clients."),
+    openapi_extra=needs("clients.*:read"),
+)
+async def search_clients(
+    scope: CurrentScope,
+    body: Annotated[Incoming[Search], Depends(JsonBody(Search))],
+) -> Response:
+    """List what meets conditions joined by and, or, not; else as the list. Nothing is written."""
+    return as_json((await ClientService(scope).search(body)).body)
 
 
 @router.get(

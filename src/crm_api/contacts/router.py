@@ -11,6 +11,7 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.searching import Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -65,6 +66,20 @@ async def create_contact(
     """Create a person; link the person to a client at the client."""
     key = await claim(scope, request)
     return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
+
+
+@router.post(
+    "/search",
+    dependencies=[Declared],
+    responses=answers(200, Page[Contact], "One page of contacts."),
+    openapi_extra=needs("contacts.*:read"),
+)
+async def search_contacts(
+    scope: CurrentScope,
+    body: Annotated[Incoming[Search], Depends(JsonBody(Search))],
+) -> Response:
+    """List what meets conditions joined by and, or, not; else as the list. Nothing is written."""
+    return as_json((await ContactService(scope).search(body)).body)
 
 
 @router.get(
