@@ -309,7 +309,7 @@ class ListReader:
         """The declared order; where that would order by a hidden field, another readable one."""
         sortable = [n for n in self.mask.read if self.cls.fields[n].rule.sort]
         declared: str = getattr(self.cls, "default_sort", "name")
-        return declared if declared in sortable else next(iter(sortable), "id")
+        return declared if declared.removeprefix("-") in sortable else next(iter(sortable), "id")
 
     def _filters(
         self, items: Sequence[tuple[str, str]], currency: str | None
