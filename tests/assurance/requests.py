@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.assurance.values import Known
 from tests.assurance.world import World, accept, minimal
+from tests.jobs import queue
 
 Json = dict[str, Any]
 MALFORMED = (
@@ -79,6 +80,12 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["role_id"] = (await world.make("roles"))["id"]
     if "{api_key_id}" in path:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
+    if "{operation_id}" in path:
+        # Ended ones, but for what stops one: a stream of events goes on until the end.
+        made = await queue(world.organization, role="admin")
+        found["operation_id"] = str(made.id)
+        if operation != "cancel_operation":
+            await world.admin("POST", f"/v1/operations/{made.id}/cancel")
     if "{key}" in path:
         found["key"] = (await world.make("catalogues"))["key"]
     return found

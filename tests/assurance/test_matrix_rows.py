@@ -16,6 +16,7 @@ SCHEMAS = {
     "api_keys": "ApiKey",
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
+    "operations": "Operation",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -24,6 +25,7 @@ LISTS = {
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
+    "operations": "/v1/operations",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -33,6 +35,7 @@ BODIES = {
     "api_keys": ("CreateApiKey", None),
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
+    "operations": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""
@@ -103,6 +106,7 @@ def test_document_says_of_each_field_what_the_matrix_says(spec: Json, resource: 
         for action in ("read", "create", "update"):
             expected = [role for role in ROLES if row.may(role, action)]
             assert access.get(action, []) == expected, f"{name}: {action}"
+        assert access.get("read_own", []) == [role for role in ROLES if row.owns(role)], name
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -126,7 +130,7 @@ def test_every_filter_and_sort_has_a_row(spec: Json, resource: str) -> None:
 
 def test_every_operation_has_a_row_and_every_row_an_operation(spec: Json) -> None:
     offered = [operation["operationId"] for _, _, operation in operations(spec)]
-    assert sorted(offered) == sorted([*table("operations"), *public()])
+    assert sorted(offered) == sorted([*table("routes"), *public()])
 
 
 def test_operations_without_a_credential_are_those_that_lead_in(spec: Json) -> None:

@@ -10,6 +10,7 @@ import httpx
 from tests.assurance.golden import ROLES
 from tests.assurance.values import Known
 from tests.factories import Organization
+from tests.jobs import queue
 
 CREDENTIALS = ("jwt", "key")
 PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
@@ -21,6 +22,7 @@ BASES: Mapping[str, str] = {
     "api_keys": "/v1/api-keys",
     "organization": "/v1/organization",
     "catalogues": "/v1/catalogues/industries",
+    "operations": "/v1/operations",
 }
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
@@ -30,6 +32,7 @@ SINGULAR: Mapping[str, str] = {
     "api_keys": "api_key",
     "organization": "organization",
     "catalogues": "catalogue_entry",
+    "operations": "operation",
 }
 CATALOGUE_OF: Mapping[str, str] = {
     "engagement_level": "types",
@@ -75,9 +78,18 @@ class World:
 
     async def make(self, resource: str, name: str = "", **fields: Any) -> dict[str, Any]:
         """A fresh record; `name` is the field that it is about."""
+        if resource == "operations":
+            return await self._operation()
         body = minimal(resource) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made
+
+    async def _operation(self) -> dict[str, Any]:
+        """One of the administrator's that ended: each kind of work has a request of its own."""
+        queued = await queue(self.organization, role="admin")
+        await self.admin("POST", f"/v1/operations/{queued.id}/cancel")
+        found: dict[str, Any] = await self.admin("GET", f"/v1/operations/{queued.id}")
+        return found
 
     async def place(self, resource: str, name: str = "") -> str:
         """The path of a fresh record, or of the one that there is."""

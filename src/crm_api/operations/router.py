@@ -44,7 +44,7 @@ _STREAM: Final[dict[int | str, dict[str, Any]]] = {
         "description": "Its events, until it ends.",
         "content": {
             "text/event-stream": {
-                "example": 'retry: 2000\n\nid: 3\nevent: operation\ndata: {"state":"running"}\n\n'
+                "example": 'retry: 2000\n\nevent: operation\ndata: {"state":"running"}\n\n'
             }
         },
     }
@@ -81,7 +81,7 @@ async def get_operation(
     dependencies=[Idempotent, Declared],
     responses=answers(200, Operation, "It waited, and is cancelled.")
     | answers(202, Operation, "It is at work, and stops before its next step."),
-    openapi_extra=needs("operations:cancel"),
+    openapi_extra=_READ,
 )
 async def cancel_operation(
     scope: CurrentScope,
@@ -89,7 +89,7 @@ async def cancel_operation(
     operation_id: PathId,
     dry_run: DryRun = False,
 ) -> Response:
-    """Stop it; what it did until then stays. One's own, anybody may stop."""
+    """Stop it; what it did until then stays. For another one's this needs `operations:cancel`."""
     key = await claim(scope, request, dry_run=dry_run)
     work = OperationService(scope).cancel(operation_id, key)
     return as_one(await tried(scope, work, dry_run=dry_run))

@@ -38,6 +38,7 @@ log = structlog.get_logger()
 MAX_ATTEMPTS: Final = 5
 """Tries without any progress, after which an operation has failed."""
 MAX_PAUSE: Final = 60.0
+LEASE_SECONDS: Final = 15.0
 _OURS = (Refusal, Disturbed)
 
 
@@ -45,7 +46,7 @@ _OURS = (Refusal, Disturbed)
 class Timing:
     """The clocks of a worker, in seconds; tests make them short."""
 
-    lease: float = 15.0
+    lease: float = LEASE_SECONDS
     """After so long without a sign of life another worker takes the operation."""
     sweep: float = 5.0
     """Between two looks at every organization: what NOTIFY did not tell, what was given up."""

@@ -21,8 +21,6 @@ log = structlog.get_logger()
 
 LANES: Final = 2
 """Organizations that one worker serves at a time, so that a long import does not hold up all."""
-CONNECTIONS: Final = 8
-"""What one worker takes at most: its pools, and the connection that listens."""
 SHARE: Final = 20
 """A sweep takes at most one part in so many of the worker's time, however many organizations."""
 RECONNECT_SECONDS: Final = 2.0
