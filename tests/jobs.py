@@ -65,12 +65,16 @@ async def stumble(task: Task) -> dict[str, Any]:
             async with task.step():
                 task.advance()
                 task.result["counted"] = task.result.get("counted", 0) + 1
-                if fails:
-                    stumbles += 1
-                    raise Serialization("40001")
+                stumbles += fails
+                _disturb(fails=fails)
         except Serialization:
             continue
     return task.result | {"stumbles": stumbles}
+
+
+def _disturb(*, fails: bool) -> None:
+    if fails:
+        raise Serialization("40001")
 
 
 @job("test_remark", needs=("clients", "import"))

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.money import Money
-from crm_api.kit.fields import Op, Resource, mask_of
+from crm_api.kit.fields import Op, Resource, mask_of, reads_group
 from crm_api.kit.scope import Scope
 from crm_api.kit.values import parse_value
 
@@ -348,7 +348,7 @@ class ListReader:
             self.found.fault(key[:64], code, "There is no such filter on this list.")
             return None
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
-        if not self.scope.actor.rights.can(self.cls.resource, "read", group):
+        if not reads_group(self.cls, self.scope.actor.rights, group):
             self._hide(name, key, group)
             return None
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]

@@ -73,10 +73,14 @@ async def test_what_is_queued_in_a_transaction_that_fails_was_never_there(
     radio: Organization,
 ) -> None:
     scope = await scope_of(radio)
-    with pytest.raises(ZeroDivisionError):
+
+    async def ask() -> None:
         async with scope.db.transaction(radio.organization_id):
             await enqueue(scope, "test_count", {"total": 1})
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ask()
     answer = await radio.call("admin", "GET", "/v1/operations")
     assert answer.json()["data"] == []
 
