@@ -77,16 +77,18 @@ def _disturb(*, fails: bool) -> None:
         raise Serialization("40001")
 
 
-@job("test_remark", needs=("clients", "import"))
-async def remark(task: Task) -> dict[str, Any]:
-    """Writes as a request does: through the service, masked and guarded."""
-    body = json.dumps({"remarks": task.params["remarks"]}).encode()
-    async with task.step():
-        incoming = validate_body(Patch[Client], body)
-        client_id = UUID(task.params["client_id"])
-        await ClientService(task.scope).patch(client_id, incoming, None)
-        task.advance()
-    return {"remarked": 1}
+@job("test_remarks", needs=("clients", "import"))
+async def remarks(task: Task) -> dict[str, Any]:
+    """Each step writes its number as a request would: a change of its own in the log."""
+    client_id = UUID(task.params["client_id"])
+    while task.done < task.params["total"]:
+        async with task.step():
+            body = json.dumps({"remarks": f"Step {task.done}"}).encode()
+            incoming = validate_body(Patch[Client], body)
+            await ClientService(task.scope).patch(client_id, incoming, None)
+            await asyncio.sleep(task.params.get("pause_ms", 0) / 1000)
+            task.advance()
+    return {"remarks": task.done}
 
 
 async def apart(work: Awaitable[None]) -> None:
