@@ -27,6 +27,8 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("operations", "state"): "by CHECK",
+    ("operations", "created_by_type"): "by CHECK",
     ("organizations", "time_zone"): "the bystander's dates need a real one",
     ("organizations", "default_country"): "its phone numbers need a real one",
     ("organizations", "currency"): "its amounts need a real one",
@@ -89,6 +91,7 @@ _INERT: Mapping[str, str] = {
     "catalogue_entries": f"catalogue = 'regions' AND key = '{CANARY}'",
     "changes": "resource_id = $2",
     "idempotency_records": "true",
+    "operations": "true",
     "organizations": "true",
     "roles": "NOT is_builtin",
     "security_events": "true",
@@ -215,6 +218,15 @@ async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> No
         await connection.execute(
             "INSERT INTO security_events (organization_id, id, at, kind, membership_id, detail) "
             "VALUES ($1, $2, now(), $3, NULL, '{}')",
+            made.organization_id,
+            new_id(),
+            CANARY,
+        )
+        await connection.execute(
+            "INSERT INTO operations (organization_id, id, version, lifecycle, kind, state, params, "
+            "created_by, created_by_type, progress_done, result, cancel_requested, attempts, "
+            "due_at, created_at, finished_at) VALUES ($1, $2, 2, 'live', $3, 'succeeded', '{}', "
+            "$2, 'user', 1, jsonb_build_object('note', $3::text), false, 0, now(), now(), now())",
             made.organization_id,
             new_id(),
             CANARY,

@@ -20,6 +20,7 @@ PASSWORD = "seven quiet herons cross the marsh"  # of the tests' own people
 class Organization:
     """An organization of one test, with one user and one token for each built-in role."""
 
+    app: FastAPI = field(repr=False)
     api: httpx.AsyncClient
     organization_id: UUID
     slug: str
@@ -64,7 +65,7 @@ async def make_organization(
         default_country="UG",
         currency="UGX",
     )
-    made = Organization(api, organization_id, slug)
+    made = Organization(app, api, organization_id, slug)
     for role in ROLES:
         email = f"{role}@{slug}.example.com"
         made.user_ids[role] = await add_user(

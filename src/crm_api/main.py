@@ -33,6 +33,7 @@ from crm_api.installation import (
     refuse_unsafe_role,
 )
 from crm_api.openapi.document import build_document
+from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
 
 DESCRIPTION = """\
@@ -70,7 +71,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    parts = (clients, contacts, clients_of_contacts, identity, catalogues, exports, organization)
+    records = (clients, contacts, clients_of_contacts, operations)
+    parts = (*records, identity, catalogues, exports, organization)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

@@ -87,7 +87,7 @@ async def tried(scope: Scope, write: Awaitable[T], *, dry_run: bool) -> T:
 class IdempotencyKey:
     """Documents the header; `claim` reads it, as it needs the scope too."""
 
-    header_parameters = (
+    query_parameters = (
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -320,7 +320,7 @@ _WORDS = {
 def as_one(reply: Reply, if_none_match: str | None = None) -> Response:
     """A single resource; 304 when the caller holds it already."""
     headers = {"ETag": reply.etag, **reply.headers}
-    if reply.location is not None and reply.status == 201:  # Created
+    if reply.location is not None and reply.status in (201, 202):  # Created, Accepted
         headers["Location"] = reply.location
     if if_none_match is not None:
         held = [part.strip().removeprefix("W/") for part in if_none_match.split(",")]

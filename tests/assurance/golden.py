@@ -8,8 +8,16 @@ from pathlib import Path
 ROLES: tuple[str, ...] = ("admin", "manager", "front_desk", "presenter")
 MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
-    "clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues", "exports",
-)  # fmt: skip
+    "clients",
+    "contacts",
+    "users",
+    "roles",
+    "api_keys",
+    "organization",
+    "catalogues",
+    "exports",
+    "operations",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +35,14 @@ class Row:
     def may(self, role: str, action: str) -> bool:
         """Whether a role may `read`, `create` or `update` the field."""
         return action[0] in self.rights[role]
+
+    def owns(self, role: str) -> bool:
+        """Whether a role reads the field in the rows that it made, and in no others."""
+        return self.rights[role] == "own"
+
+    def reads(self, role: str) -> bool:
+        """Whether a role reads the field at all: of every row, or of its own ones."""
+        return self.may(role, "read") or self.owns(role)
 
     def ever(self, action: str) -> bool:
         """Whether any role may: what nobody may write is read-only."""
@@ -87,12 +103,17 @@ def public() -> frozenset[str]:
 
 
 def allowed(operation: str, role: str) -> bool:
-    return table("operations")[operation][role] == "+"
+    return table("routes")[operation][role] == "+"
 
 
 def refused_with(operation: str, role: str) -> int:
     """The status that a role gets where it is not allowed."""
-    return {"-": 403, ".": 404}[table("operations")[operation][role]]
+    return {"-": 403, ".": 404}[table("routes")[operation][role]]
+
+
+def owns_alone(resource: str, role: str) -> bool:
+    """Whether for this role nothing exists but what it made."""
+    return any(row.owns(role) for row in real_fields(resource).values())
 
 
 def groups(resource: str) -> list[str]:

@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.assurance.values import Known
 from tests.assurance.world import World, accept, minimal
+from tests.jobs import queue
 
 Json = dict[str, Any]
 MALFORMED = (
@@ -85,6 +86,12 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
     if "{export_id}" in path:
         found["export_id"] = (await world.make("exports"))["id"]
+    if "{operation_id}" in path:
+        # Ended ones, but for what stops one: a stream of events goes on until the end.
+        queued = await queue(world.organization, role="admin")
+        found["operation_id"] = str(queued.id)
+        if operation != "cancel_operation":
+            await world.admin("POST", f"/v1/operations/{queued.id}/cancel")
     if "{key}" in path:
         found["key"] = (await world.make("catalogues"))["key"]
     return found

@@ -51,7 +51,7 @@ async def test_filters_are_open_to_who_reads_the_field(
             answer = await world.ask(role, kind, "GET", base_of(resource), params=params)
             if not allowed(operation(resource), role):
                 refused(answer, 403, "forbidden")
-            elif fields(resource)[name].may(role, "read"):
+            elif fields(resource)[name].reads(role):
                 assert answer.status_code == 200, answer.text
             else:
                 problem = refused(answer, 403, "field_not_readable")
@@ -71,7 +71,7 @@ async def test_sorts_are_open_to_who_reads_the_field(
             name = key.removeprefix("-")
             if not allowed(operation(resource), role):
                 refused(answer, 403, "forbidden")
-            elif fields(resource)[name].may(role, "read"):
+            elif fields(resource)[name].reads(role):
                 assert answer.status_code == 200, answer.text
             else:
                 problem = refused(answer, 403, "field_not_readable")

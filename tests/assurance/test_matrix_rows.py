@@ -17,6 +17,7 @@ SCHEMAS = {
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
     "exports": "ExportRecord",
+    "operations": "Operation",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -26,6 +27,7 @@ LISTS = {
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
     "exports": "/v1/exports",
+    "operations": "/v1/operations",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -36,6 +38,7 @@ BODIES = {
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
     "exports": (None, None),
+    "operations": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""
@@ -106,6 +109,7 @@ def test_document_says_of_each_field_what_the_matrix_says(spec: Json, resource: 
         for action in ("read", "create", "update"):
             expected = [role for role in ROLES if row.may(role, action)]
             assert access.get(action, []) == expected, f"{name}: {action}"
+        assert access.get("read_own", []) == [role for role in ROLES if row.owns(role)], name
 
 
 @pytest.mark.parametrize("resource", RESOURCES)
@@ -129,7 +133,7 @@ def test_every_filter_and_sort_has_a_row(spec: Json, resource: str) -> None:
 
 def test_every_operation_has_a_row_and_every_row_an_operation(spec: Json) -> None:
     offered = [operation["operationId"] for _, _, operation in operations(spec)]
-    assert sorted(offered) == sorted([*table("operations"), *public()])
+    assert sorted(offered) == sorted([*table("routes"), *public()])
 
 
 def test_operations_without_a_credential_are_those_that_lead_in(spec: Json) -> None:

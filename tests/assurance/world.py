@@ -10,6 +10,7 @@ import httpx
 from tests.assurance.golden import ROLES
 from tests.assurance.values import Known
 from tests.factories import Organization
+from tests.jobs import queue
 
 CREDENTIALS = ("jwt", "key")
 PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
@@ -22,6 +23,7 @@ BASES: Mapping[str, str] = {
     "organization": "/v1/organization",
     "catalogues": "/v1/catalogues/industries",
     "exports": "/v1/exports",
+    "operations": "/v1/operations",
 }
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
@@ -32,6 +34,7 @@ SINGULAR: Mapping[str, str] = {
     "organization": "organization",
     "catalogues": "catalogue_entry",
     "exports": "export",
+    "operations": "operation",
 }
 CATALOGUE_OF: Mapping[str, str] = {
     "engagement_level": "types",
@@ -79,6 +82,8 @@ class World:
         """A fresh record; `name` is the field that it is about."""
         if resource == "exports":
             return await self._exported()
+        if resource == "operations":
+            return await self._operation()
         body = minimal(resource) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made
@@ -90,6 +95,13 @@ class World:
         listed = await self.admin("GET", "/v1/exports?limit=1")
         made: dict[str, Any] = listed["data"][0]
         return made
+
+    async def _operation(self) -> dict[str, Any]:
+        """One of the administrator's that ended: each kind of work has a request of its own."""
+        queued = await queue(self.organization, role="admin")
+        await self.admin("POST", f"/v1/operations/{queued.id}/cancel")
+        found: dict[str, Any] = await self.admin("GET", f"/v1/operations/{queued.id}")
+        return found
 
     async def place(self, resource: str, name: str = "") -> str:
         """The path of a fresh record, or of the one that there is."""

@@ -10,6 +10,7 @@ import uvicorn
 
 from crm_api.commands.demo import describe_demo
 from crm_api.commands.running import err, explained, settings_or_exit
+from crm_api.commands.working import ended_in_order, job_workers
 from crm_api.core.config import Settings
 from crm_api.core.server import uvicorn_options
 from crm_api.installation import InstallationError, prepare, refuse_unsafe_role
@@ -60,6 +61,11 @@ def serve(
     os.environ.setdefault("CRM_DATA_DIR", str(settings.data_dir))
     err.print(f"Docs:  {settings.base_url}/docs", highlight=False)
     describe_demo(settings)
+    with ended_in_order(), job_workers(settings.job_workers, reload=reload):
+        _run(settings, reload=reload)
+
+
+def _run(settings: Settings, *, reload: bool) -> None:
     uvicorn.run(
         FACTORY,
         factory=True,

@@ -106,6 +106,8 @@ class Actor:
     rights: Rights
     stamps: "Stamps"
     user_id: UUID | None = None
+    signed_in: bool = True
+    """Whether a user acts within a session; what it started goes on without one."""
 
     @property
     def organization_id(self) -> UUID:

@@ -29,6 +29,8 @@ from crm_api.core.setting_types import (
 PREFIX = "CRM_"
 # The embedded server takes 200 connections; some are left for migrations, backups and people.
 EMBEDDED_CONNECTIONS = 180
+# What a process that does queued work holds at most: two operations, their leases, the listener.
+JOB_CONNECTIONS = 8
 
 
 class SettingsError(Exception):
@@ -82,6 +84,14 @@ class Settings(BaseSettings):
     )
     workers: int = Field(
         default=1, ge=1, le=64, description="Processes that serve requests.", examples=["2"]
+    )
+    job_workers: int = Field(
+        default=1,
+        ge=0,
+        le=16,
+        description="Processes that do queued work, run by `crm-api serve`; 0 where "
+        "`crm-api worker` runs by itself.",
+        examples=["1"],
     )
     data_dir: DirectoryPath = Field(
         default_factory=_default_data_dir,
@@ -198,6 +208,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _agree(self) -> Self:
         connections = self.workers * (self.pool_size + self.list_pool_size)
+        connections += self.job_workers * JOB_CONNECTIONS
         if self.app_database_url is not None and self.database_url is None:
             fault = "CRM_APP_DATABASE_URL is set without DATABASE_URL. Write both, or neither"
         elif self.lock_timeout_ms >= self.statement_timeout_ms:
@@ -206,6 +217,7 @@ class Settings(BaseSettings):
             fault = "CRM_STATEMENT_TIMEOUT_MS must be below 1000 x CRM_REQUEST_TIMEOUT_SECONDS"
         elif self.database_url is None and connections > EMBEDDED_CONNECTIONS:
             total = "CRM_WORKERS x (CRM_POOL_SIZE + CRM_LIST_POOL_SIZE)"
+            total += f" + {JOB_CONNECTIONS} x CRM_JOB_WORKERS"
             fault = f"{total} must be at most {EMBEDDED_CONNECTIONS}, or DATABASE_URL set"
         elif self.secret_key is not None and self.secret_key == self.secret_key_previous:
             fault = "CRM_SECRET_KEY_PREVIOUS must differ from CRM_SECRET_KEY, or be absent"

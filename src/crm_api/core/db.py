@@ -188,12 +188,13 @@ class Database:
         list_size: int = 6,
         statement_timeout_ms: int = 5_000,
         lock_timeout_ms: int = 2_000,
+        idle_transaction_ms: int = 30_000,
     ) -> Self:
         settings = {
             "application_name": "crm-api",
             "statement_timeout": str(statement_timeout_ms),
             "lock_timeout": str(lock_timeout_ms),
-            "idle_in_transaction_session_timeout": "30000",
+            "idle_in_transaction_session_timeout": str(idle_transaction_ms),
             "jit": "off",
             "timezone": "UTC",
             # Distributed mode: SET LOCAL reaches the workers; plain PostgreSQL accepts the name.

@@ -144,6 +144,14 @@ PROBLEMS: dict[str, Problem] = {
     "already_exists": Problem(
         409, "It exists already", "Use the one that exists, or choose another name."
     ),
+    "too_many_operations": Problem(
+        409,
+        "Too many operations are open",
+        "Wait until one of them ends, or cancel one: `GET /v1/operations?state=queued`.",
+    ),
+    "operation_finished": Problem(
+        409, "The operation has ended", "Read it; what it did stays, and can be undone only there."
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 412, 413, 414, 415, 429, 431
     "version_conflict": Problem(

@@ -2,19 +2,23 @@
 
 import asyncio
 import random
-from typing import Annotated, Any, Final
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any, Final, TypeVar
 
 from fastapi import Depends, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 
 from crm_api.core.access import RequestContext, StaleActor
+from crm_api.core.db import unavailable
 from crm_api.core.deps import declared_query
 from crm_api.core.errors import Refusal
 from crm_api.core.solving import Handler, plain_handler
 from crm_api.identity.resolver import Resolver
 from crm_api.kit.scope import Scope
 from crm_api.routing import EXPLAIN
+
+T = TypeVar("T")
 
 
 async def get_scope(request: Request) -> Scope:
@@ -81,6 +85,22 @@ class GuardedRoute(APIRoute):
             raise Refusal("conflict", detail, headers={"Retry-After": "1"})
 
         return guarded
+
+
+async def asked_anew(request: Request, ask: Callable[[Scope], Awaitable[T]]) -> T:
+    """What is asked again while a response streams: each time as the caller is and may then.
+
+    Raises:
+        Refusal: 401 where session, key or token ended meanwhile; whatever `ask` refuses.
+    """
+    for pause in PAUSES:
+        request.state.scope = None
+        try:
+            return await ask(await get_scope(request))
+        except StaleActor:
+            await asyncio.sleep(pause * random.random())  # noqa: S311  # as above
+            await _resolve_anew(request)
+    raise unavailable("Roles, catalogues or settings change all the time.")
 
 
 async def _decided(handle: Handler, request: Request) -> Response:

@@ -7,7 +7,7 @@ from crm_api.identity import repository as sql
 from crm_api.identity.editing import as_text
 from crm_api.identity.scopes import effective
 from crm_api.kit.fields import RESOURCES, Resource, mask_of
-from crm_api.kit.guard import guard_values, require_ok
+from crm_api.kit.guard import guard_kind, guard_values, require_ok
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.scope import Scope
 
@@ -18,7 +18,7 @@ async def read_me(scope: Scope) -> Reply:
     """The caller and its organization."""
     actor = scope.actor
     values = guard_values(actor) | {"user_id": actor.user_id}
-    row = await scope.db.fetchrow(actor.organization_id, sql.me(actor.kind), values)
+    row = await scope.db.fetchrow(actor.organization_id, sql.me(guard_kind(actor)), values)
     require_ok(row)
     scope.verified = True
     return one(as_text(_me(actor, row["email"], row["organization_name"])))

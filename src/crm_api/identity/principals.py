@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from crm_api.core.access import Actor, OrganizationContext, Rights, Stamps
@@ -73,6 +73,21 @@ def user_actor(row: Mapping[str, Any]) -> Actor:
     )
 
 
+def standing_member(row: Mapping[str, Any]) -> Actor:
+    """A member outside of any session: a row of `statements.MEMBER_PRINCIPAL`."""
+    return Actor(
+        kind="user",
+        id=row["membership_id"],
+        name=row["name"],
+        organization=organization_of(row),
+        role=row["role_name"],
+        rights=shared_rights(role_scopes(row)),
+        stamps=_stamps(row, "membership_id"),
+        user_id=row["user_id"],
+        signed_in=False,
+    )
+
+
 def key_actor(row: Mapping[str, Any]) -> Actor:
     """The actor of an API key: its own scopes, and its creator's live role, must both allow."""
     return Actor(
@@ -106,9 +121,20 @@ def member_actor(
     organization_id: UUID, membership_id: UUID, name: str, user_id: UUID | None = None
 ) -> Actor:
     """A person who is about to join: the author of a change, with no rights to anything."""
+    return author_actor(organization_id, "user", membership_id, name, user_id)
+
+
+def author_actor(
+    organization_id: UUID,
+    kind: Literal["user", "api_key"],
+    principal_id: UUID,
+    name: str = "",
+    user_id: UUID | None = None,
+) -> Actor:
+    """Somebody as the author of a change alone: it may do nothing, and is asked for nothing."""
     return Actor(
-        kind="user",
-        id=membership_id,
+        kind=kind,
+        id=principal_id,
         name=name,
         organization=OrganizationContext(
             id=organization_id,
@@ -121,6 +147,6 @@ def member_actor(
         ),
         role="",
         rights=shared_rights(()),  # one layer that holds nothing: no layer would refuse nothing
-        stamps=Stamps(membership_id, 0, 0, 0, 0),
+        stamps=Stamps(principal_id, 0, 0, 0, 0),
         user_id=user_id,
     )

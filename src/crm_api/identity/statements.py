@@ -14,6 +14,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
     or_,
@@ -88,6 +89,13 @@ SESSION_PRINCIPAL = Statement(
         SessionRow.id == _ID,
         SessionRow.ended_at.is_(None),
         MembershipRow.id == SessionRow.membership_id,
+        MembershipRow.is_active,
+        _MEMBER,
+    )
+)
+MEMBER_PRINCIPAL = Statement(
+    select(*_principal()).where(
+        MembershipRow.id == _ID,
         MembershipRow.is_active,
         _MEMBER,
     )
@@ -254,6 +262,61 @@ ADD_SECURITY_EVENT = Statement(
         membership_id=_MEMBERSHIP,
         detail=cast(bindparam("detail", type_=Text()), JSONB),
     )
+)
+
+_LIMIT_ROWS = bindparam("limit", type_=Integer())
+_LONG_ENDED = SessionRow.ended_at < func.now() - text("interval '30 days'")
+_dead_tokens = (
+    select(RefreshTokenRow.id)
+    .join(
+        SessionRow,
+        and_(
+            SessionRow.organization_id == RefreshTokenRow.organization_id,
+            SessionRow.id == RefreshTokenRow.session_id,
+        ),
+    )
+    .where(
+        RefreshTokenRow.organization_id == ORG,
+        SessionRow.organization_id == ORG,
+        or_(RefreshTokenRow.expires_at < func.now() - text("interval '1 day'"), _LONG_ENDED),
+    )
+    .limit(_LIMIT_ROWS)
+    .with_for_update(skip_locked=True, of=RefreshTokenRow)
+)
+REMOVE_DEAD_TOKENS = Statement(
+    delete(RefreshTokenRow)
+    .where(RefreshTokenRow.organization_id == ORG, RefreshTokenRow.id.in_(_dead_tokens))
+    .returning(RefreshTokenRow.id)
+)
+_Later = aliased(SessionRow, name="later")
+_dead_sessions = (
+    select(SessionRow.id)
+    .where(
+        SessionRow.organization_id == ORG,
+        # A session that just begins gets its first token in the same transaction.
+        or_(_LONG_ENDED, SessionRow.created_at < func.now() - text("interval '1 day'")),
+        ~exists(
+            select(RefreshTokenRow.id).where(
+                RefreshTokenRow.organization_id == ORG,
+                RefreshTokenRow.session_id == SessionRow.id,
+            )
+        ),
+        # The last one tells when the person signed in last.
+        exists(
+            select(_Later.id).where(
+                _Later.organization_id == ORG,
+                _Later.membership_id == SessionRow.membership_id,
+                _Later.created_at > SessionRow.created_at,
+            )
+        ),
+    )
+    .limit(_LIMIT_ROWS)
+    .with_for_update(skip_locked=True)
+)
+REMOVE_DEAD_SESSIONS = Statement(
+    delete(SessionRow)
+    .where(SessionRow.organization_id == ORG, SessionRow.id.in_(_dead_sessions))
+    .returning(SessionRow.id)
 )
 
 # --------------------------------------------------------------------------------- invitations

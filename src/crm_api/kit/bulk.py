@@ -43,7 +43,7 @@ from crm_api.models import ChangeRow, table_of
 _CHANGES: Final = table_of(ChangeRow)
 _NUMBERED: Final = "number"
 _ORDINAL: Final = "ordinal"
-_OF_A_NEW_ROW: Final = STAMPED - {"type_override_at"}
+_OF_A_NEW_ROW: Final = STAMPED - {"type_override_at", "finished_at"}
 _FROM_HEAD: Final = frozenset({"organization_id", "position", "at", "block_start", "block_hash"})
 
 

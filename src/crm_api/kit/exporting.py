@@ -22,7 +22,7 @@ from crm_api.core.ids import new_id
 from crm_api.kit.changes import append, lock_head, new_entry
 from crm_api.kit.filters import canonical
 from crm_api.kit.formats import Encoder, Format, Sheet, require_rows
-from crm_api.kit.guard import GuardKind, guard, guard_values, require_ok
+from crm_api.kit.guard import GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Sources, as_json
 from crm_api.kit.query import ListQuery
 from crm_api.kit.reading import Listing, condition_values, conditions_of, order_of
@@ -141,7 +141,9 @@ class Export:
         opened = scope.db.snapshot(actor.organization_id, STATEMENT_SECONDS)
         snapshot = await reading.enter_async_context(opened)
         values = guard_values(actor) | condition_values(wanted.query.filters, wanted.binds)
-        row = await snapshot.fetchrow(_counted(wanted.listing, actor.kind, wanted.shapes), values)
+        row = await snapshot.fetchrow(
+            _counted(wanted.listing, guard_kind(actor), wanted.shapes), values
+        )
         require_ok(row)
         scope.verified = True
         self.rows = row["rows"]

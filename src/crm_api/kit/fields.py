@@ -122,6 +122,8 @@ class Resource(BaseModel):
     """Resource verb → initials (A M F P) of the roles that hold it."""
     guarded_parts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field → part of its value → the group that this part takes besides the field's own."""
+    author: ClassVar[str] = ""
+    """The field that says who made a row: whoever holds `read_own` alone finds no other rows."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
@@ -131,6 +133,7 @@ class Resource(BaseModel):
             return
         cls.fields = {name: _declared(cls, name, info) for name, info in cls.model_fields.items()}
         _refuse_unreachable(cls)
+        _refuse_mixed_rows(cls)
         RESOURCES[cls.resource] = cls
 
     @classmethod
@@ -170,6 +173,12 @@ def _refuse_unreachable(cls: type[Resource]) -> None:
             required = field.required and field.rule.write & Write.ON_CREATE
             if required and field.name not in mask.create:
                 raise TypeError(f"{cls.__name__}.{field.name} is required, {role} cannot set it")
+
+
+def _refuse_mixed_rows(cls: type[Resource]) -> None:
+    """Where rows have an author one group decides on the whole row: a mask is not of each row."""
+    if cls.author and len({field.rule.group for field in cls.fields.values()}) != 1:
+        raise TypeError(f"{cls.__name__}: rows with an author have fields of one group")
 
 
 ACTIONS = {"r": "read", "c": "create", "u": "update"}
@@ -224,12 +233,28 @@ def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
     def roles(letter: str) -> list[str]:
         return [role for role, cell in cells.items() if letter in cell and cell != "own"]
 
+    own = [role for role, cell in cells.items() if cell == "own"]
     return {
         "group": f"{cls.resource}.{rule.group}",
         "read": roles("r"),
         "create": roles("c") if rule.write & Write.ON_CREATE else [],
         "update": roles("u") if rule.write & Write.LATER else [],
-    }
+    } | ({"read_own": own} if cls.author and own else {})
+
+
+def reads_own_alone(cls: type[Resource], rights: Rights) -> bool:
+    """Whether of these records only those exist that the reader made."""
+    if not cls.author:
+        return False
+    group = cls.fields[cls.author].rule.group
+    return not rights.can(cls.resource, "read", group)
+
+
+def reads_group(cls: type[Resource], rights: Rights, group: str) -> bool:
+    """Whether the fields of a group are read at all: of every row, or of one's own rows."""
+    if cls.author:
+        return rights.reads_own(cls.resource, group)
+    return rights.can(cls.resource, "read", group)
 
 
 def mask_of(cls: type[Resource], rights: Rights) -> Mask:
@@ -239,6 +264,8 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
         return known
 
     def may(field: Field, action: str) -> bool:
+        if action == "read":
+            return reads_group(cls, rights, field.rule.group)
         return rights.can(cls.resource, action, field.rule.group)
 
     def reads(field: Field) -> bool:

@@ -32,10 +32,15 @@ from crm_api.models import (
     UserRow,
 )
 
-GuardKind = Literal["user", "api_key", "system"]
+GuardKind = Literal["user", "member", "api_key", "system"]
+"""A `member` is a user whose session does not matter: what it started goes on after sign-out."""
 
 ORG = bindparam("org", type_=Uuid())
 """The organization's parameter: every statement carries it on every tenant table."""
+
+
+def guard_kind(actor: Actor) -> GuardKind:
+    return "member" if actor.kind == "user" and not actor.signed_in else actor.kind
 
 
 def guard(kind: GuardKind) -> ColumnElement[bool]:
@@ -62,6 +67,8 @@ def guard(kind: GuardKind) -> ColumnElement[bool]:
             UserRow.id == MembershipRow.user_id,
             UserRow.credential_epoch == bindparam("g_credential_epoch", type_=BigInteger()),
         ]
+    elif kind == "member":
+        own = [MembershipRow.id == credential]
     else:
         own = [
             ApiKeyRow.organization_id == ORG,
@@ -74,10 +81,11 @@ def guard(kind: GuardKind) -> ColumnElement[bool]:
 
 
 def guard_values(actor: Actor) -> dict[str, Any]:
-    """The parameters of the guard, and `org`."""
+    """The parameters of the guard, `org`, and `me` (whose rows are one's own)."""
     stamps = actor.stamps
     return {
         "org": actor.organization_id,
+        "me": actor.id,
         "g_credential": stamps.credential_id,
         "g_epoch": stamps.membership_epoch,
         "g_credential_epoch": stamps.credential_epoch,
@@ -97,7 +105,7 @@ async def verify_actor(db: Database, actor: Actor) -> None:
     Raises:
         StaleActor: what we knew of the principal no longer holds.
     """
-    row = await db.fetchrow(actor.organization_id, _probe(actor.kind), guard_values(actor))
+    row = await db.fetchrow(actor.organization_id, _probe(guard_kind(actor)), guard_values(actor))
     require_ok(row)
 
 

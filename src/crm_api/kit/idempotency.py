@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     JSON,
     ColumnElement,
+    Integer,
     LargeBinary,
     SmallInteger,
     Text,
@@ -24,6 +25,7 @@ from sqlalchemy import (
     insert,
     select,
     text,
+    tuple_,
 )
 from sqlalchemy.sql.expression import CTE
 
@@ -137,6 +139,24 @@ _FORGET = Statement(
         IdempotencyRow.key == bindparam("k_key", type_=Text()),
         ~_LIVE,
     )
+)
+# An hour later than a replay is refused: nothing is taken away from a request that is on its way.
+_expired = (
+    select(IdempotencyRow.principal_id, IdempotencyRow.path, IdempotencyRow.key)
+    .where(
+        IdempotencyRow.organization_id == ORG,
+        IdempotencyRow.created_at < func.now() - text("interval '25 hours'"),
+    )
+    .limit(bindparam("limit", type_=Integer()))
+    .with_for_update(skip_locked=True)
+)
+REMOVE_EXPIRED = Statement(
+    delete(IdempotencyRow)
+    .where(
+        IdempotencyRow.organization_id == ORG,
+        tuple_(IdempotencyRow.principal_id, IdempotencyRow.path, IdempotencyRow.key).in_(_expired),
+    )
+    .returning(IdempotencyRow.status)
 )
 _STORE = Statement(
     insert(IdempotencyRow).values(

@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
-from crm_api.kit.fields import Op, Resource, mask_of
+from crm_api.kit.fields import Op, Resource, mask_of, reads_group
 from crm_api.kit.filters import (
     MANY,
     OPERATORS,
@@ -322,7 +322,7 @@ class ListReader:
         if declared is not None and name not in self.mask.read:
             self._hide(name, place, declared.rule.group)
             return False
-        if extra and not self.scope.actor.rights.can(self.cls.resource, "read", extra[0]):
+        if extra and not reads_group(self.cls, self.scope.actor.rights, extra[0]):
             self._hide(name, place, extra[0])
             return False
         return True

@@ -31,9 +31,9 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
-from crm_api.kit.fields import mask_of
+from crm_api.kit.fields import mask_of, reads_own_alone
 from crm_api.kit.filters import Node, leaves
-from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
+from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, ListQuery
 from crm_api.kit.scope import Scope
@@ -87,7 +87,7 @@ def _get(
         inner = (
             select(*shape.columns(Sources(shape.table), rights, of, expanded))
             .select_from(shape.table)
-            .where(*_this_row(shape))
+            .where(*_this_row(shape, own=reads_own_alone(shape.resource, rights)))
         )
         return as_json(inner).scalar_subquery()
 
@@ -104,12 +104,18 @@ def readable(shape: Shape, rights: Rights) -> tuple[str, ...]:
     return mask_of(shape.resource, rights).read or ("id",)
 
 
-def _this_row(shape: Shape) -> list[ColumnElement[bool]]:
+def _this_row(shape: Shape, *, own: bool) -> list[ColumnElement[bool]]:
     return [
         shape.table.c.organization_id == ORG,
         shape.table.c.id == bindparam("id", type_=Uuid()),
         shape.table.c.lifecycle == func.any(LIFECYCLES),
+        *(_own(shape) if own else []),
     ]
+
+
+def _own(shape: Shape) -> list[ColumnElement[bool]]:
+    """For who reads only what it made: a record of somebody else does not exist."""
+    return [shape.table.c[shape.resource.author] == bindparam("me", type_=Uuid())]
 
 
 async def get_one(
@@ -123,7 +129,7 @@ async def get_one(
     """(body, full body) of one row, masked by the caller's rights; None where there is none."""
     actor = scope.actor
     wanted = names or readable(shape, actor.rights)
-    statement = _get(shape, actor.rights, actor.kind, wanted, expand)
+    statement = _get(shape, actor.rights, guard_kind(actor), wanted, expand)
     values = guard_values(actor) | {"id": row_id, "lifecycles": list(lifecycles)}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
     require_ok(row)
@@ -141,15 +147,16 @@ def _load(
     aside: tuple[tuple[str, Any], ...],
     full: Rights,
     masked: Rights | None,
+    *,
+    own: bool,
 ) -> Statement:
     main = shape.table
     names = tuple(shape.resource.fields)
+    here = _this_row(shape, own=own)
     document = as_json(
-        select(*shape.columns(Sources(main), full, names))
-        .select_from(main)
-        .where(*_this_row(shape))
+        select(*shape.columns(Sources(main), full, names)).select_from(main).where(*here)
     ).scalar_subquery()
-    row = as_json(select(*_beside(shape)).select_from(main).where(*_this_row(shape)), "stored")
+    row = as_json(select(*_beside(shape)).select_from(main).where(*here), "stored")
     columns = [
         guard(kind).label("ok"),
         document.label("document"),
@@ -159,7 +166,7 @@ def _load(
     if masked is not None:
         seen = readable(shape, masked)
         inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
-        columns.append(as_json(inner.where(*_this_row(shape))).scalar_subquery().label("seen"))
+        columns.append(as_json(inner.where(*here)).scalar_subquery().label("seen"))
     return Statement(select(*columns))
 
 
@@ -185,7 +192,9 @@ async def load_one(
     Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
     """
     actor = scope.actor
-    statement = _load(shape, actor.kind, aside, full, actor.rights if with_seen else None)
+    own = reads_own_alone(shape.resource, actor.rights)
+    masked = actor.rights if with_seen else None
+    statement = _load(shape, guard_kind(actor), aside, full, masked, own=own)
     every = ["live", "archived", "deleted", "merged", "erased"]
     values = guard_values(actor) | {"id": row_id, "lifecycles": every}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
@@ -211,6 +220,8 @@ class _Asked:
 @lru_cache(maxsize=1024)
 def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
     conditions = conditions_of(listing, asked.filters)
+    if reads_own_alone(listing.shape.resource, rights):
+        conditions += _own(listing.shape)
     limit = bindparam("limit", type_=Integer())
     rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")
     shown = listing.shape.columns(Sources(rows), rights, asked.names, asked.expand)
@@ -392,7 +403,7 @@ async def list_rows(
         query.expand,
         query.count,
     )
-    statement = _list(listing, actor.rights, actor.kind, asked)
+    statement = _list(listing, actor.rights, guard_kind(actor), asked)
     values = guard_values(actor) | {"limit": query.limit}
     values |= condition_values(query.filters, binds)
     if query.after is not None:

@@ -36,14 +36,16 @@ from sqlalchemy.sql.expression import CTE
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.changes import Entry, head_step, log_step, log_values, recordset
-from crm_api.kit.guard import ORG, GuardKind, guard, guard_values
+from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values
 from crm_api.kit.idempotency import Claim, record_step, record_values
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.reading import readable
 from crm_api.kit.scope import Scope
 from crm_api.models import HeadRow
 
-STAMPED = frozenset({"created_at", "updated_at", "type_since", "type_override_at"})
+STAMPED = frozenset(
+    {"created_at", "updated_at", "type_since", "type_override_at", "due_at", "finished_at"}
+)
 """Columns that take the write's own time, which only the head knows."""
 
 Rows = Sequence[Mapping[str, Any]]
@@ -257,7 +259,7 @@ async def write_one(
         write.numbers,
         claim is not None,
     )
-    statement = _write(shape, actor.rights, actor.kind, asked)
+    statement = _write(shape, actor.rights, guard_kind(actor), asked)
     values = guard_values(actor) | log_values(write.entries)
     values |= {"id": write.row_id, "expected_version": write.expected_version}
     for rows in (write.replaced, write.added, write.ensured):

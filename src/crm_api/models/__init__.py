@@ -27,6 +27,7 @@ from crm_api.models.identity import (
     SignInThrottleRow,
     UserRow,
 )
+from crm_api.models.operations import OperationRow
 
 __all__ = [
     "ApiKeyRow",
@@ -49,6 +50,7 @@ __all__ = [
     "InvitationRow",
     "MembershipIndexRow",
     "MembershipRow",
+    "OperationRow",
     "OrganizationRow",
     "RefreshTokenRow",
     "RoleRow",
