@@ -1,6 +1,6 @@
 """What a write asks besides its own row: references, who stands in the way, what goes with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -19,11 +19,20 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm_api.clients.repository import CLIENTS, EMAILS, ENTRIES, LINKS, REFS
+from crm_api.clients.repository import (
+    CLIENT_SEARCH,
+    CLIENTS,
+    EMAILS,
+    ENTRIES,
+    LINKS,
+    REFS,
+    people_text,
+)
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
+from crm_api.kit.scope import Scope
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
 
@@ -115,6 +124,25 @@ BLOCKED_BY_REF = Statement(
 )
 
 # ------------------------------------------------------------- beside a write
+
+_RENAME_PEOPLE = Statement(
+    update(CLIENT_SEARCH)
+    .where(
+        CLIENT_SEARCH.c.organization_id == ORG,
+        CLIENT_SEARCH.c.client_id.in_(
+            select(LINKS.c.client_id).where(
+                LINKS.c.organization_id == ORG, LINKS.c.contact_id == func.any(IDS)
+            )
+        ),
+    )
+    .values(people=people_text(LINKS, CLIENT_SEARCH.c.client_id))
+)
+
+
+async def rename_people(scope: Scope, contact_ids: Collection[UUID]) -> None:
+    """What the clients of these persons are found by follows from the persons' names."""
+    org = scope.actor.organization_id
+    await scope.db.fetchrow(org, _RENAME_PEOPLE, {"org": org, "ids": list(contact_ids)})
 
 
 def tag_entries(tags: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:

@@ -12,6 +12,7 @@ from crm_api.core.db import Statement
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, indexed, reach_parts
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
 from crm_api.kit.reading import IDS, Listing, child_filter, compare
 from crm_api.kit.scope import Scope
@@ -21,6 +22,7 @@ from crm_api.models import (
     ContactEmailRow,
     ContactPhoneRow,
     ContactRow,
+    ContactSearchRow,
     MembershipRow,
     table_of,
 )
@@ -31,6 +33,8 @@ PHONES = table_of(ContactPhoneRow)
 LINKS = table_of(ClientContactRow)
 CLIENTS = table_of(ClientRow)
 MEMBERSHIPS = table_of(MembershipRow)
+CONTACT_SEARCH = table_of(ContactSearchRow)
+indexed(Index(CONTACTS, CONTACT_SEARCH, "contact_id", reach_parts(CONTACTS, EMAILS, PHONES)))
 
 EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
 PHONE_COLUMNS = (

@@ -19,11 +19,12 @@ from crm_api.kit.fields import Resource, mask_of, seen_value
 from crm_api.kit.following import followers_of
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Claim, Stored, find, once
+from crm_api.kit.indexing import Rows
 from crm_api.kit.query import Filter, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
-from crm_api.kit.writing import Rows, Write, write_one
+from crm_api.kit.writing import Write, write_one
 
 FULL = Rights((frozenset({"*"}),))
 """What a decision reads: everything; what is answered is masked by the caller's own rights."""

@@ -27,6 +27,7 @@ from crm_api.models.identity import (
     SignInThrottleRow,
     UserRow,
 )
+from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
 __all__ = [
     "ApiKeyRow",
@@ -39,11 +40,13 @@ __all__ = [
     "ClientPhoneRow",
     "ClientRefRow",
     "ClientRow",
+    "ClientSearchRow",
     "ClientSiteRow",
     "ClientTagRow",
     "ContactEmailRow",
     "ContactPhoneRow",
     "ContactRow",
+    "ContactSearchRow",
     "HeadRow",
     "IdempotencyRow",
     "InvitationRow",

@@ -1,0 +1,239 @@
+"""Search: a narrow row for each client and contact, and the functions that look through them.
+
+The functions are the only readers that no policy slows down (docs/adr/0011); `crm-api migrate`
+gives them to the role that the second policy names. They filter by the organization's setting.
+"""
+
+import sqlalchemy as sa
+from alembic import context, op
+
+from crm_api.core.formats.names import all_near_keys, padded, search_words
+from crm_api.core.formats.phones import searched_digits
+
+revision = "20261125_1000"
+down_revision = "20261122_1005"
+branch_labels = None
+depends_on = None
+
+EXTENSIONS = ("pg_trgm", "btree_gin")
+# Both were trusted long before PostgreSQL 15: the owner of the database may add them.
+SHOWN_NUMBER = "'c-' || lpad(number::text, greatest(6, length(number::text)), '0')"
+BATCH = 5000
+
+# A pattern that is null matches nothing, and its index is not even looked at: so a caller who may
+# not read something hands none over. All words of a name stand in one scan of one index, which
+# meets them; the four longest are enough for it.
+NAME_HIT = """
+    {column} LIKE q_names[1] AND {column} LIKE q_names[2]
+    AND {column} LIKE q_names[3] AND {column} LIKE q_names[4] AND {column} LIKE ALL (q_names)
+"""
+# The name in the order of ranks is only for who asked by names.
+RANK = (
+    "{tier} || lpad((999 - {closeness})::text, 3, '0')"
+    " || CASE WHEN q_asked IS NULL THEN '' ELSE s.name END"
+)
+LENGTH = "least(999, length(q_asked) * 999 / length(s.name))"
+AT_START = (
+    "(CASE WHEN s.name LIKE '% ' || ltrim(q_names[1], '% ') THEN 500 ELSE 0 END"
+    " + least(499, length(q_asked) * 499 / length(s.name)))"
+)
+ALIKE = "(similarity(q_asked, s.name) * 999)::integer"
+FROM = """
+    FROM {table} s WHERE s.organization_id = org AND s.lifecycle = ANY (q_lifecycles) AND
+"""
+
+
+def _rank(tier: str, closeness: str = "0") -> str:
+    return RANK.format(tier=tier, closeness=closeness)
+
+
+def _tier(column: str, exact: str, begins: str) -> str:
+    return f"CASE WHEN s.{column} LIKE {exact} THEN 0 WHEN s.{column} LIKE {begins} THEN 1 ELSE 2 END"
+
+
+def _arm(key: str, matched: str, rank: str, table: str, condition: str) -> str:
+    from_table = FROM.format(table=table)
+    return f"SELECT s.{key} AS key, '{matched}' AS what, {rank} AS place {from_table} {condition}"
+
+
+def _function(name: str, table: str, key: str, *, of_clients: bool) -> str:
+    begins = "(s.name ~>=~ q_low AND s.name ~<~ q_high)"
+    strict = [
+        _arm(key, "name", _rank("CASE WHEN s.name = q_asked THEN 0 ELSE 1 END", LENGTH), table,
+             begins),
+        _arm(key, "phone", _rank(_tier("phones", "'% ' || q_phone || ' %'",
+                                       "ANY (ARRAY['% ' || q_phone || '%', '%' || q_phone || ' %'])")),
+             table, "s.phones LIKE q_phones"),
+        _arm(key, "email", _rank(_tier("emails", "'% ' || q_email || ' %'",
+                                       "'% ' || q_email || '%'")),
+             table, "s.emails LIKE q_emails"),
+        _arm(key, "name", _rank("2", AT_START), table,
+             NAME_HIT.format(column="s.name") + f" AND {begins} IS NOT TRUE"),
+    ]  # fmt: skip
+    if of_clients:
+        number = SHOWN_NUMBER.replace("number", "s.number")
+        strict.insert(1, _arm(key, "number",
+                              _rank(f"CASE WHEN {number} = q_number THEN 0 ELSE 2 END"),
+                              table, f"({number}) LIKE q_numbers"))  # fmt: skip
+        people = NAME_HIT.replace("q_names", "q_people").format(column="s.people")
+        strict.append(_arm(key, "contact", _rank("2"), table, people))
+    near = _arm(key, "name", _rank("3", ALIKE), table,
+                "s.near && q_near[1]::integer[] AND s.near && q_near[2]::integer[]"
+                " AND s.near && q_near[3]::integer[] AND s.near && q_near[4]::integer[]")  # fmt: skip
+    joined = _arm(key, "name", _rank("3", ALIKE), table, "s.near && q_joined")
+    alike = _arm(key, "name", _rank("3", ALIKE), table, "q_asked <% s.name")
+    return f"""
+CREATE FUNCTION {name}(
+    q_lifecycles text[], q_most integer, q_asked text, q_low text, q_high text, q_names text[],
+    q_number text, q_numbers text, q_email text, q_emails text, q_phone text, q_phones text,
+    q_people text[], q_near text[], q_joined integer[]
+) RETURNS TABLE (id uuid, matched text, rank text)
+LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
+SET search_path = public, pg_temp
+SET plan_cache_mode = force_generic_plan
+AS $function$
+DECLARE
+    org CONSTANT uuid := nullif(current_setting('app.organization_id', true), '')::uuid;
+    held integer;
+    more integer;
+BEGIN
+    RETURN QUERY SELECT f.key, f.what, f.place FROM (
+        {" UNION ALL ".join(strict)}
+    ) f LIMIT q_most;
+    GET DIAGNOSTICS held = ROW_COUNT;
+    IF held >= least(10, q_most) OR q_near IS NULL THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT f.key, f.what, f.place FROM (
+        {near} UNION ALL {joined}
+    ) f LIMIT 200;
+    GET DIAGNOSTICS more = ROW_COUNT;
+    IF held + more = 0 THEN
+        PERFORM set_config('pg_trgm.word_similarity_threshold', '0.5', true);
+        RETURN QUERY SELECT f.key, f.what, f.place FROM (
+            {alike}
+        ) f LIMIT 200;
+    END IF;
+END
+$function$
+"""
+
+
+def upgrade() -> None:
+    for extension in EXTENSIONS:
+        op.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+    _create("client_search", "client_id", "clients",
+            sa.Column("number", sa.BigInteger(), nullable=False),
+            sa.Column("people", sa.Text(), nullable=False))  # fmt: skip
+    _create("contact_search", "contact_id", "contacts")
+    op.execute(_function("search_clients", "client_search", "client_id", of_clients=True))
+    op.execute(_function("search_contacts", "contact_search", "contact_id", of_clients=False))
+    if not context.is_offline_mode():
+        _fill()
+
+
+def _create(table: str, key: str, target: str, *more: "sa.Column[object]") -> None:
+    op.create_table(
+        table,
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column(key, sa.Uuid(), nullable=False),
+        *more,
+        sa.Column("lifecycle", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("near", sa.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("emails", sa.Text(), nullable=False),
+        sa.Column("phones", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["organization_id", key],
+            [f"{target}.organization_id", f"{target}.id"],
+            name=f"fk_{table}_{target.removesuffix('s')}",
+        ),
+        sa.PrimaryKeyConstraint("organization_id", key, name=op.f(f"pk_{table}")),
+    )
+    op.create_index(
+        f"ix_{table}_begins",
+        table,
+        ["organization_id", "lifecycle", "name"],
+        postgresql_ops={"name": "text_pattern_ops"},
+    )
+    grams = "gin_trgm_ops"
+    words = [f"{name} {grams}" for name in ("name", "emails", "phones")]
+    extra = [f"people {grams}", f"({SHOWN_NUMBER}) {grams}"] if more else []
+    columns = ", ".join(["organization_id", *words, "near", *extra])
+    op.execute(f"CREATE INDEX ix_{table}_contains ON {table} USING gin ({columns})")
+    op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
+    op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
+    op.execute(
+        f"CREATE POLICY tenant ON {table} USING "
+        "(organization_id = nullif(current_setting('app.organization_id', true), '')::uuid)"
+    )
+
+
+# ------------------------------------------------------- what is there already
+
+_TEXTS = """
+SELECT o.id, o.lifecycle, o.name{more},
+       (SELECT coalesce(array_agg(e.key ORDER BY e.position), '{{}}') FROM {one}_emails e
+        WHERE e.organization_id = o.organization_id AND e.{one}_id = o.id) AS emails,
+       (SELECT coalesce(array_agg(p.e164 || ';' || p.national ORDER BY p.position), '{{}}')
+        FROM {one}_phones p
+        WHERE p.organization_id = o.organization_id AND p.{one}_id = o.id) AS phones
+FROM {one}s o WHERE o.organization_id = :org AND o.id > :after ORDER BY o.id LIMIT {batch}
+"""
+_PEOPLE = """
+UPDATE client_search c SET people = coalesce((
+    SELECT string_agg(p.name, '' ORDER BY l.position, l.id)
+    FROM client_contacts l JOIN contact_search p
+      ON p.organization_id = l.organization_id AND p.contact_id = l.contact_id
+    WHERE l.organization_id = c.organization_id AND l.client_id = c.client_id
+      AND p.lifecycle = 'live'), '')
+WHERE c.organization_id = :org
+"""
+
+
+def _fill() -> None:
+    """One organization after the other: forced row-level security binds the owner too."""
+    connection = op.get_bind()
+    op.execute("SET LOCAL statement_timeout = '30min'")
+    for organization in connection.execute(sa.text("SELECT id FROM organizations")).scalars().all():
+        setting = sa.text("SELECT set_config('app.organization_id', :org, true)")
+        connection.execute(setting, {"org": str(organization)})
+        for one, more in (("contact", ""), ("client", ", o.number")):
+            _fill_table(one, more, organization)
+        connection.execute(sa.text(_PEOPLE), {"org": organization})
+    connection.execute(sa.text("SELECT set_config('app.organization_id', '', true)"))
+
+
+def _fill_table(one: str, more: str, organization: object) -> None:
+    connection = op.get_bind()
+    texts = sa.text(_TEXTS.format(one=one, more=more, batch=BATCH))
+    extra = (", number, people", ", :number, ''") if more else ("", "")
+    put = sa.text(
+        f"INSERT INTO {one}_search (organization_id, {one}_id, lifecycle, name, near, emails, "  # noqa: S608  # our own words
+        f"phones{extra[0]}) VALUES (:org, :id, :lifecycle, :name, :near, :emails, "
+        f":phones{extra[1]})"
+    )
+    after: object = "00000000-0000-0000-0000-000000000000"
+    while rows := connection.execute(texts, {"org": organization, "after": after}).mappings().all():
+        values = [_row(row) | {"org": organization} for row in rows]
+        connection.execute(put, values)
+        after = rows[-1]["id"]
+
+
+def _row(found: "sa.RowMapping") -> dict[str, object]:
+    words = search_words(found["name"])
+    phones = [phone.split(";") for phone in found["phones"]]
+    return dict(found) | {
+        "name": padded(words),
+        "near": all_near_keys(words),
+        "emails": padded(found["emails"]),
+        "phones": padded([d for e164, national in phones for d in searched_digits(e164, national)]),
+    }
+
+
+def downgrade() -> None:
+    op.execute("DROP FUNCTION search_contacts")
+    op.execute("DROP FUNCTION search_clients")
+    op.drop_table("contact_search")
+    op.drop_table("client_search")
+    # The extensions stay: somebody else may have come to use them, and they do nothing by themselves.
