@@ -4,6 +4,8 @@ The functions are the only readers that no policy slows down (docs/adr/0011); `c
 gives them to the role that the second policy names. They filter by the organization's setting.
 """
 
+from collections.abc import Callable
+
 import sqlalchemy as sa
 from alembic import context, op
 
@@ -48,40 +50,56 @@ def _rank(tier: str, closeness: str = "0") -> str:
 
 
 def _tier(column: str, exact: str, begins: str) -> str:
-    return f"CASE WHEN s.{column} LIKE {exact} THEN 0 WHEN s.{column} LIKE {begins} THEN 1 ELSE 2 END"
+    conditions = f"WHEN s.{column} LIKE {exact} THEN 0 WHEN s.{column} LIKE {begins} THEN 1"
+    return f"CASE {conditions} ELSE 2 END"
 
 
-def _arm(key: str, matched: str, rank: str, table: str, condition: str) -> str:
-    from_table = FROM.format(table=table)
-    return f"SELECT s.{key} AS key, '{matched}' AS what, {rank} AS place {from_table} {condition}"
+def _arms(table: str, key: str) -> Callable[[str, str, str], str]:
+    """(what matched, its rank, the condition) → one arm of a search through the table."""
+
+    def arm(matched: str, rank: str, condition: str) -> str:
+        from_table = FROM.format(table=table)
+        return (
+            f"SELECT s.{key} AS key, '{matched}' AS what, {rank} AS place {from_table} {condition}"
+        )
+
+    return arm
+
+
+def _strict(table: str, key: str, *, of_clients: bool) -> list[str]:
+    """What holds the term as it was sent; the best first, as the limit cuts the rest."""
+    arm = _arms(table, key)
+    begins = "(s.name ~>=~ q_low AND s.name ~<~ q_high)"
+    either_end = "ANY (ARRAY['% ' || q_phone || '%', '%' || q_phone || ' %'])"
+    whole_name = _rank("CASE WHEN s.name = q_asked THEN 0 ELSE 1 END", LENGTH)
+    phone = _rank(_tier("phones", "'% ' || q_phone || ' %'", either_end))
+    email = _rank(_tier("emails", "'% ' || q_email || ' %'", "'% ' || q_email || '%'"))
+    found = [
+        arm("name", whole_name, begins),
+        arm("phone", phone, "s.phones LIKE q_phones"),
+        arm("email", email, "s.emails LIKE q_emails"),
+        arm(
+            "name",
+            _rank("2", AT_START),
+            f"{NAME_HIT.format(column='s.name')} AND {begins} IS NOT TRUE",
+        ),
+    ]
+    if of_clients:
+        number = SHOWN_NUMBER.replace("number", "s.number")
+        exact = _rank(f"CASE WHEN {number} = q_number THEN 0 ELSE 2 END")
+        found.insert(1, arm("number", exact, f"({number}) LIKE q_numbers"))
+        people = NAME_HIT.replace("q_names", "q_people").format(column="s.people")
+        found.append(arm("contact", _rank("2"), people))
+    return found
 
 
 def _function(name: str, table: str, key: str, *, of_clients: bool) -> str:
-    begins = "(s.name ~>=~ q_low AND s.name ~<~ q_high)"
-    strict = [
-        _arm(key, "name", _rank("CASE WHEN s.name = q_asked THEN 0 ELSE 1 END", LENGTH), table,
-             begins),
-        _arm(key, "phone", _rank(_tier("phones", "'% ' || q_phone || ' %'",
-                                       "ANY (ARRAY['% ' || q_phone || '%', '%' || q_phone || ' %'])")),
-             table, "s.phones LIKE q_phones"),
-        _arm(key, "email", _rank(_tier("emails", "'% ' || q_email || ' %'",
-                                       "'% ' || q_email || '%'")),
-             table, "s.emails LIKE q_emails"),
-        _arm(key, "name", _rank("2", AT_START), table,
-             NAME_HIT.format(column="s.name") + f" AND {begins} IS NOT TRUE"),
-    ]  # fmt: skip
-    if of_clients:
-        number = SHOWN_NUMBER.replace("number", "s.number")
-        strict.insert(1, _arm(key, "number",
-                              _rank(f"CASE WHEN {number} = q_number THEN 0 ELSE 2 END"),
-                              table, f"({number}) LIKE q_numbers"))  # fmt: skip
-        people = NAME_HIT.replace("q_names", "q_people").format(column="s.people")
-        strict.append(_arm(key, "contact", _rank("2"), table, people))
-    near = _arm(key, "name", _rank("3", ALIKE), table,
-                "s.near && q_near[1]::integer[] AND s.near && q_near[2]::integer[]"
-                " AND s.near && q_near[3]::integer[] AND s.near && q_near[4]::integer[]")  # fmt: skip
-    joined = _arm(key, "name", _rank("3", ALIKE), table, "s.near && q_joined")
-    alike = _arm(key, "name", _rank("3", ALIKE), table, "q_asked <% s.name")
+    arm = _arms(table, key)
+    words = " AND ".join(f"s.near && q_near[{n}]::integer[]" for n in (1, 2, 3, 4))
+    near = arm("name", _rank("3", ALIKE), words)
+    joined = arm("name", _rank("3", ALIKE), "s.near && q_joined")
+    alike = arm("name", _rank("3", ALIKE), "q_asked <% s.name")
+    strict = " UNION ALL ".join(_strict(table, key, of_clients=of_clients))
     return f"""
 CREATE FUNCTION {name}(
     q_lifecycles text[], q_most integer, q_asked text, q_low text, q_high text, q_names text[],
@@ -97,26 +115,20 @@ DECLARE
     held integer;
     more integer;
 BEGIN
-    RETURN QUERY SELECT f.key, f.what, f.place FROM (
-        {" UNION ALL ".join(strict)}
-    ) f LIMIT q_most;
+    RETURN QUERY SELECT f.key, f.what, f.place FROM ({strict}) f LIMIT q_most;
     GET DIAGNOSTICS held = ROW_COUNT;
     IF held >= least(10, q_most) OR q_near IS NULL THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT f.key, f.what, f.place FROM (
-        {near} UNION ALL {joined}
-    ) f LIMIT 200;
+    RETURN QUERY SELECT f.key, f.what, f.place FROM ({near} UNION ALL {joined}) f LIMIT 200;
     GET DIAGNOSTICS more = ROW_COUNT;
     IF held + more = 0 THEN
         PERFORM set_config('pg_trgm.word_similarity_threshold', '0.5', true);
-        RETURN QUERY SELECT f.key, f.what, f.place FROM (
-            {alike}
-        ) f LIMIT 200;
+        RETURN QUERY SELECT f.key, f.what, f.place FROM ({alike}) f LIMIT 200;
     END IF;
 END
 $function$
-"""
+"""  # noqa: S608  # our own words
 
 
 def upgrade() -> None:
@@ -236,4 +248,4 @@ def downgrade() -> None:
     op.execute("DROP FUNCTION search_clients")
     op.drop_table("contact_search")
     op.drop_table("client_search")
-    # The extensions stay: somebody else may have come to use them, and they do nothing by themselves.
+    # The extensions stay: somebody else may have come to use them.

@@ -202,8 +202,8 @@ async def search_is_granted(
     owner: "asyncpg.Connection[asyncpg.Record]", role: str, application: str
 ) -> bool:
     """Whether the application may search, and searches with the indexes."""
-    for table, function in SEARCHES.items():
-        if not await owner.fetchval(_SEARCH_GRANTED, role, application, function, table):
+    for searched, function in SEARCHES.items():
+        if not await owner.fetchval(_SEARCH_GRANTED, role, application, function, searched):
             return False
     return True
 
@@ -242,11 +242,11 @@ async def _give_search(
         await owner.execute(f'GRANT "{role}" TO CURRENT_USER')
     await _let_search(owner, application)
     await owner.execute(f'GRANT USAGE, CREATE ON SCHEMA public TO "{role}"')
-    for table, function in SEARCHES.items():
-        await owner.execute(f'GRANT SELECT ON {table} TO "{role}"')
-        await owner.execute(f"DROP POLICY IF EXISTS search ON {table}")
+    for searched, function in SEARCHES.items():
+        await owner.execute(f'GRANT SELECT ON {searched} TO "{role}"')
+        await owner.execute(f"DROP POLICY IF EXISTS search ON {searched}")
         await owner.execute(
-            f'CREATE POLICY search ON {table} FOR SELECT TO "{role}" USING (true)'
+            f'CREATE POLICY search ON {searched} FOR SELECT TO "{role}" USING (true)'
         )
         await owner.execute(f'ALTER FUNCTION {function} OWNER TO "{role}"')
     await owner.execute(f'REVOKE CREATE ON SCHEMA public FROM "{role}"')

@@ -90,6 +90,7 @@ CLIENT_LISTING = Listing(
         "last_activity_at": _nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
         "credit_limit": _nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
     },
+    search="search_clients",
 )
 
 

@@ -89,6 +89,7 @@ CONTACT_LISTING = Listing(
         "phones": child_filter(PHONES, "contact_id", "e164"),
     },
     sorts={"name": lambda main, _: main.c.name_key},
+    search="search_contacts",
 )
 
 

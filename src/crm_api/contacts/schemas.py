@@ -67,6 +67,11 @@ class Contact(Resource):
     }
     filter_kinds: ClassVar = {"emails": "text", "phones": "text"}
     default_sort: ClassVar = "name"
+    searched: ClassVar = {
+        "name": (("contacts", "person"),),
+        "emails": (("contacts", "person_reach"),),
+        "phones": (("contacts", "person_reach"),),
+    }
 
     id: Annotated[UUID, Rule("person", Write.NEVER), Field(description="Its id, for ever.")]
     lifecycle: Annotated[

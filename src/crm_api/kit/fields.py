@@ -122,6 +122,8 @@ class Resource(BaseModel):
     """Resource verb → initials (A M F P) of the roles that hold it."""
     guarded_parts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field → part of its value → the group that this part takes besides the field's own."""
+    searched: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
+    """Column of the search row → every (resource, group) that who is to find by it must read."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod

@@ -18,6 +18,7 @@ from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.money import Money
 from crm_api.kit.fields import Op, Resource, mask_of
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import BadTerm, SearchTerms, read_terms, searchable
 from crm_api.kit.values import parse_value
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -28,7 +29,9 @@ PATH = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
 """The key of an attribute, as attributes are written."""
 CURRENCY = re.compile("[A-Za-z]{3}")
 CURSOR_SECONDS = 24 * 3600
-RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain")
+RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain", "q")
+RANK = "rank"
+"""The order of a search: by how well a record is hit. No field, and not for `sort`."""
 OPERATORS = {
     Op.EQ: ("eq", "ne", "in"),
     Op.RANGE: ("gt", "gte", "lt", "lte"),
@@ -64,6 +67,7 @@ class ListQuery:
     count: Literal["capped", "exact"] | None
     after: tuple[str, UUID] | None
     bound_to: bytes
+    q: SearchTerms | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,7 +200,8 @@ class ListReader:
         single = self._singles(items)
         asked = [(k, v) for k, v in items if k not in RESERVED]
         filters = (*self._filters(asked, single.get("currency")), *always)
-        sort, descending = self._sort(single.get("sort"))
+        terms = self.terms(single.get("q"))
+        sort, descending = self._sort(single.get("sort"), RANK if terms else None)
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
         expand = self.expand(single.get("expand"))
@@ -204,7 +209,7 @@ class ListReader:
         if count not in (None, "capped", "exact"):
             self.found.fault("count", "invalid_choice", "`count` is `capped` or `exact`.")
         self.raise_any()
-        bound = self._bound_to(filters, sort, descending)
+        bound = self._bound_to(filters, sort, descending, terms)
         return ListQuery(
             filters=filters,
             sort=sort,
@@ -215,6 +220,7 @@ class ListReader:
             count=count,  # type: ignore[arg-type]  # checked just above
             after=self._after(single.get("cursor"), bound),
             bound_to=bound,
+            q=terms,
         )
 
     def raise_any(self) -> None:
@@ -281,17 +287,34 @@ class ListReader:
         elif name not in self.mask.read:
             self._hide(name, "fields", declared.rule.group)
 
-    def limit(self, text: str | None) -> int:
+    def terms(self, text: str | None) -> SearchTerms | None:
+        """What `q` asks, as far as the caller may search."""
         if text is None:
-            return DEFAULT_LIMIT
-        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
-            return int(text)
-        self.found.fault(
-            "limit", "out_of_range", f"`limit` is a whole number from 1 to {MAX_LIMIT}."
-        )
-        return DEFAULT_LIMIT
+            return None
+        columns = searchable(self.cls, self.scope.actor.rights)
+        if not self.cls.searched:
+            self.found.fault("q", "unknown_parameter", "There is no such parameter here.")
+        elif not columns:
+            (resource, group), *_ = next(iter(self.cls.searched.values()))
+            self._hide("q", "q", group, resource)
+        else:
+            try:
+                return read_terms(text, columns)
+            except BadTerm as error:
+                self.found.fault("q", error.code, str(error))
+        return None
 
-    def _sort(self, text: str | None) -> tuple[str, bool]:
+    def limit(self, text: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= most:
+            return int(text)
+        self.found.fault("limit", "out_of_range", f"`limit` is a whole number from 1 to {most}.")
+        return default
+
+    def _sort(self, text: str | None, best: str | None) -> tuple[str, bool]:
+        if text is None and best is not None:
+            return best, False
         key = self._default_sort() if text is None else text
         descending, name = key.startswith("-"), key.removeprefix("-")
         declared = self.cls.fields.get(name)
@@ -385,7 +408,9 @@ class ListReader:
                 return None
         return Filter(name, "eq" if op == "in" else op, tuple(dict.fromkeys(values)), path)
 
-    def _bound_to(self, filters: Sequence[Filter], sort: str, descending: bool) -> bytes:
+    def _bound_to(
+        self, filters: Sequence[Filter], sort: str, descending: bool, terms: SearchTerms | None
+    ) -> bytes:
         facts = [
             str(self.scope.actor.organization_id),
             str(self.scope.actor.id),
@@ -393,6 +418,7 @@ class ListReader:
             sort,
             descending,
             [(f.field, f.path, f.op, [str(v) for v in f.values]) for f in filters],
+            terms and terms.text,
         ]
         return hashlib.sha256(json.dumps(facts).encode()).digest()
 

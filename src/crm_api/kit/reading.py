@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Table,
@@ -32,8 +33,9 @@ from crm_api.core.db import Statement
 from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
-from crm_api.kit.query import COUNT_CAP, ListQuery
+from crm_api.kit.query import COUNT_CAP, RANK, ListQuery
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import hits
 
 Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
 """(main rows, operator, (number of the value parameter, several values)) → the condition."""
@@ -61,6 +63,8 @@ class Listing:
     filters: Mapping[str, Condition]
     sorts: Mapping[str, Callable[[Any, bool], ColumnElement[Any]]]
     """Field → (main rows, descending) → the indexed sort expression, never null."""
+    search: str | None = None
+    """The function that answers `q`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,7 @@ class _Asked:
     names: tuple[str, ...]
     expand: tuple[str, ...]
     count: str | None
+    searched: bool
 
 
 @lru_cache(maxsize=1024)
@@ -218,7 +223,7 @@ def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> S
         guard(kind).label("ok"),
     ]
     if asked.count is not None:
-        columns.append(_count(asked.count, conditions).label("total"))
+        columns.append(_count(listing, asked, conditions).label("total"))
     return Statement(select(*columns).select_from(rows))
 
 
@@ -227,11 +232,19 @@ def _page(
 ) -> Select[Any]:
     """The rows of one page in their order, each with its ordinal and its sort key as text."""
     main = listing.shape.table
+    source, rank = _source(listing, asked)
     make_sort = listing.sorts.get(asked.sort)
-    key = make_sort(main, asked.descending) if make_sort else main.c[asked.sort]
+    if asked.sort == RANK and rank is not None:
+        key = rank
+    else:
+        key = make_sort(main, asked.descending) if make_sort else main.c[asked.sort]
     order = [key.desc(), main.c.id.desc()] if asked.descending else [key, main.c.id]
     ordinal = func.row_number().over(order_by=order)
-    page = select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n")).where(*conditions)
+    page = (
+        select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n"))
+        .select_from(source)
+        .where(*conditions)
+    )
     if asked.paged:
         # A row comparison walks the index from here; written as OR it would be linear.
         position = tuple_(key, main.c.id)
@@ -241,9 +254,28 @@ def _page(
     return page.order_by(*order)
 
 
-def _count(kind: str, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[int]:
-    counted = select(literal(1).label("one")).where(*conditions)
-    if kind == "capped":
+def _source(listing: Listing, asked: _Asked) -> tuple[FromClause, ColumnElement[Any] | None]:
+    """The rows to choose from: the table's own, or those that a search hits, each with its rank.
+
+    The hits come in order, so that a page takes the first of them and looks at no other record.
+    """
+    main = listing.shape.table
+    if not asked.searched or listing.search is None:
+        return main, None
+    found = hits(listing.search)
+    # An order of bytes, so that a cursor means the same wherever the database was made.
+    rank = func.min(found.c.rank.collate("C")).label("rank")
+    best = select(found.c.id, rank).group_by(found.c.id).subquery("best")
+    ordered = select(best).order_by(best.c.rank, best.c.id).subquery("hits")
+    return main.join(ordered, ordered.c.id == main.c.id), ordered.c.rank
+
+
+def _count(
+    listing: Listing, asked: _Asked, conditions: Sequence[ColumnElement[bool]]
+) -> ColumnElement[int]:
+    source, _ = _source(listing, asked)
+    counted = select(literal(1).label("one")).select_from(source).where(*conditions)
+    if asked.count == "capped":
         counted = counted.limit(COUNT_CAP)
     return select(func.count()).select_from(counted.subquery("counted")).scalar_subquery()
 
@@ -313,8 +345,14 @@ async def list_rows(
     listing: Listing,
     query: ListQuery,
     binds: Mapping[str, Callable[[Any], Any]],
+    lifecycles: Sequence[str] = ("live",),
 ) -> PageRows:
-    """One page. `binds` turns a filter's value into what its column compares with."""
+    """One page.
+
+    Args:
+        binds: how a filter's value becomes what its column compares with.
+        lifecycles: where a search looks.
+    """
     actor = scope.actor
     asked = _Asked(
         tuple(f.shape for f in query.filters),
@@ -324,6 +362,7 @@ async def list_rows(
         query.names,
         query.expand,
         query.count,
+        query.q is not None,
     )
     statement = _list(listing, actor.rights, actor.kind, asked)
     values = guard_values(actor) | {"limit": query.limit}
@@ -335,6 +374,8 @@ async def list_rows(
             values[f"p{n}"] = one.path
     if query.after is not None:
         values["after_key"], values["after_id"] = query.after
+    if query.q is not None:
+        values |= query.q.values(lifecycles)
     row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)
     require_ok(row)
     scope.verified = True

@@ -119,7 +119,9 @@ class RecordService:
             # "All but …" is asked of those that the caller may open.
             among = tuple(self.lifecycles()) if asked else ("live",)
             query = replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
-        rows = await list_rows(self.scope, self.listing, query, self.binds)
+        else:
+            among = tuple(sorted(named))
+        rows = await list_rows(self.scope, self.listing, query, self.binds, among)
         return page(self.scope, query, rows)
 
     async def history(self, row_id: UUID, items: Items) -> str:
