@@ -95,7 +95,7 @@ def _strict(table: str, key: str, *, of_clients: bool) -> list[str]:
 
 def _function(name: str, table: str, key: str, *, of_clients: bool) -> str:
     arm = _arms(table, key)
-    words = " AND ".join(f"s.near && q_near[{n}]::integer[]" for n in (1, 2, 3, 4))
+    words = " AND ".join(f"s.near && q_near[{n}]::integer[]" for n in (1, 2, 3))
     near = arm("name", _rank("3", ALIKE), words)
     joined = arm("name", _rank("3", ALIKE), "s.near && q_joined")
     alike = arm("name", _rank("3", ALIKE), "q_asked <% s.name")
@@ -120,11 +120,11 @@ BEGIN
     IF held >= least(10, q_most) OR q_near IS NULL THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT f.key, f.what, f.place FROM ({near} UNION ALL {joined}) f LIMIT 200;
+    RETURN QUERY SELECT f.key, f.what, f.place FROM ({joined} UNION ALL {near}) f LIMIT 60;
     GET DIAGNOSTICS more = ROW_COUNT;
     IF held + more = 0 THEN
         PERFORM set_config('pg_trgm.word_similarity_threshold', '0.5', true);
-        RETURN QUERY SELECT f.key, f.what, f.place FROM ({alike}) f LIMIT 200;
+        RETURN QUERY SELECT f.key, f.what, f.place FROM ({alike}) f LIMIT 60;
     END IF;
 END
 $function$
@@ -165,14 +165,15 @@ def _create(table: str, key: str, target: str, *more: "sa.Column[object]") -> No
     op.create_index(
         f"ix_{table}_begins",
         table,
-        ["organization_id", "lifecycle", "name"],
+        ["organization_id", "lifecycle", "name", key],
         postgresql_ops={"name": "text_pattern_ops"},
     )
     grams = "gin_trgm_ops"
     words = [f"{name} {grams}" for name in ("name", "emails", "phones")]
     extra = [f"people {grams}", f"({SHOWN_NUMBER}) {grams}"] if more else []
-    columns = ", ".join(["organization_id", *words, "near", *extra])
+    columns = ", ".join(["organization_id", *words, *extra])
     op.execute(f"CREATE INDEX ix_{table}_contains ON {table} USING gin ({columns})")
+    op.execute(f"CREATE INDEX ix_{table}_near ON {table} USING gin (organization_id, near)")
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(

@@ -151,8 +151,8 @@ def _plain(text: str) -> dict[str, Any]:
         "names": patterns,
         "people": patterns,
     }
-    if len("".join(words)) >= _GRAM:
-        found["near"] = _slots([_literal(near_keys(word)) for word in longest[:_SLOTS]])
+    if any(len(word) >= _GRAM and not word.isdigit() for word in words):
+        found["near"] = _slots([_literal(near_keys(word)) for word in longest])
         found["joined"] = sorted(joined_keys(words))
     return found | _plain_email(text) | _plain_number(text) | _plain_phone(text)
 

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_api.models.base import Base, Tenant, belongs_to
 
-_GRAMS = "gin_trgm_ops"
 _SHOWN_NUMBER = "'c-' || lpad(number::text, greatest(6, length(number::text)), '0')"
 """A client's number as people type it, in small letters."""
 
@@ -26,31 +25,33 @@ class SearchColumns:
     phones: Mapped[str]
 
 
-def _begins(name: str) -> Index:
-    """For names that begin so: the order of bytes, whatever the database's own is."""
-    return Index(
-        name,
-        "organization_id",
-        "lifecycle",
-        "name",
-        postgresql_ops={"name": "text_pattern_ops"},
-    )
+def _indexes(table: str, key: str, *more: "str | ColumnElement[str]") -> tuple[Index, ...]:
+    """For names that begin so, for texts that contain so, and for names that are near.
 
-
-def _contains(name: str, *more: "str | ColumnElement[str]") -> Index:
-    """For all that contains so. The organization is a key of it, so that others cost nothing."""
-    return Index(
-        name,
-        "organization_id",
-        "name",
-        "emails",
-        "phones",
-        "near",
-        *more,
-        postgresql_using="gin",
-        postgresql_ops=dict.fromkeys(
-            ("name", "emails", "phones", "people", "shown_number"), _GRAMS
+    The organization is a key of each, so that the rows of others cost nothing. What names begin
+    with is compared by bytes, whatever the order of the database, and answered by the index alone.
+    """
+    grams = ("name", "emails", "phones", "people", "shown_number")
+    return (
+        Index(
+            f"ix_{table}_begins",
+            "organization_id",
+            "lifecycle",
+            "name",
+            key,
+            postgresql_ops={"name": "text_pattern_ops"},
         ),
+        Index(
+            f"ix_{table}_contains",
+            "organization_id",
+            "name",
+            "emails",
+            "phones",
+            *more,
+            postgresql_using="gin",
+            postgresql_ops=dict.fromkeys(grams, "gin_trgm_ops"),
+        ),
+        Index(f"ix_{table}_near", "organization_id", "near", postgresql_using="gin"),
     )
 
 
@@ -66,9 +67,9 @@ class ClientSearchRow(Tenant, SearchColumns, Base):
 
     __table_args__ = (
         belongs_to("client_id", "clients", name="fk_client_search_client"),
-        _begins("ix_client_search_begins"),
-        _contains(
-            "ix_client_search_contains",
+        *_indexes(
+            "client_search",
+            "client_id",
             "people",
             literal_column(f"({_SHOWN_NUMBER})").label("shown_number"),
         ),
@@ -84,6 +85,5 @@ class ContactSearchRow(Tenant, SearchColumns, Base):
 
     __table_args__ = (
         belongs_to("contact_id", "contacts", name="fk_contact_search_contact"),
-        _begins("ix_contact_search_begins"),
-        _contains("ix_contact_search_contains"),
+        *_indexes("contact_search", "contact_id"),
     )

@@ -167,21 +167,33 @@ def padded(words: Sequence[str]) -> str:
     return f" {' '.join(words)} " if words else ""
 
 
-def near_keys(word: str, head: int = _WORD_HEAD) -> set[int]:
+def near_keys(word: str) -> set[int]:
     """What a word shares with each that is one letter away: inserted, left out, other, swapped.
 
     Of the first letters, so that long words make few keys: those of the word, and of what is left
-    of it without each one of its letters, as 32-bit numbers. A mistake behind them is none.
+    of it without each one of its letters, as 32-bit numbers. A mistake behind them is none. Digits
+    alone are near to nothing but themselves.
     """
-    kept = word[:head]
-    forms = [kept, *(kept[:n] + kept[n + 1 :] for n in range(len(kept)))]
-    # Signed, as PostgreSQL's integer is.
-    return {crc32(form.encode()) - 2**31 for form in forms if form}
+    return _keys(word, _WORD_HEAD, "") if not word.isdigit() else {_key(word)}
 
 
 def joined_keys(words: Iterable[str]) -> set[int]:
-    """The same of the name's beginning without spaces: for a space too many, or left out."""
-    return near_keys("".join(words), _NAME_HEAD)
+    """The same of a name's beginning without spaces: of one that is near as a whole.
+
+    They are none of a word's: who asks for a name finds it among many that hold that word.
+    """
+    return _keys("".join(words), _NAME_HEAD, "=")
+
+
+def _keys(text: str, head: int, kind: str) -> set[int]:
+    kept = text[:head]
+    forms = [kept, *(kept[:n] + kept[n + 1 :] for n in range(len(kept)))]
+    return {_key(kind + form) for form in forms if form}
+
+
+def _key(form: str) -> int:
+    """Signed, as PostgreSQL's integer is."""
+    return crc32(form.encode()) - 2**31
 
 
 def all_near_keys(words: Sequence[str]) -> list[int]:
