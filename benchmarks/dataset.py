@@ -238,8 +238,8 @@ async def _index(owner: Connection, organization_id: UUID) -> None:
         names = ", ".join(f"{c.name}::text" if c.type.python_type is UUID else c.name
                           for c in table.columns)  # fmt: skip
         wanted = f"SELECT {names} FROM {table.name} WHERE organization_id = $1"
-        sets[table] = await owner.fetch(wanted, organization_id)
-    for table, rows in new_rows(sets).items():
+        sets[table] = [dict(row) for row in await owner.fetch(wanted, organization_id)]
+    for table, rows in new_rows(sets, organization_id).items():
         await owner.execute(f"DELETE FROM {table.name} WHERE organization_id = $1", organization_id)
         columns = [c.name for c in table.columns if c.name != "organization_id"]
         records = [(organization_id, *(row[name] for name in columns)) for row in rows]

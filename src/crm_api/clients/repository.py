@@ -244,6 +244,12 @@ def _filled(column: str, defaults: Mapping[str, Any]) -> Any:
     return lambda sources, _: base.op("||")(sources.main.c[column])
 
 
+def shown_number(main: FromClause) -> ColumnElement[str]:
+    digits = cast(main.c.number, Text)
+    filled = func.lpad(digits, func.greatest(6, func.length(digits)), "0")
+    return literal("C-", Text()).concat(filled)
+
+
 def _owner(sources: Sources, _: Rights) -> ColumnElement[Any]:
     inner = (
         select(MEMBERSHIPS.c.id, USERS.c.name)
@@ -261,13 +267,7 @@ CLIENT_SHAPE = Shape(
     resource=Client,
     table=CLIENTS,
     expressions={
-        "number": lambda s, _: literal("C-", Text()).concat(
-            func.lpad(
-                cast(s.main.c.number, Text),
-                func.greatest(6, func.length(cast(s.main.c.number, Text))),
-                "0",
-            )
-        ),
+        "number": lambda s, _: shown_number(s.main),
         "type": lambda s, _: effective_type(s.main),
         "type_status": _type_status,
         "engagement_level": _engagement,
@@ -318,7 +318,7 @@ def people_text(
         for people in (CONTACT_SEARCH, new_people)
         if people is not None
     ]
-    in_order = aggregate_order_by(literal_column("''"), links.c.position, links.c.id)
+    in_order: Any = aggregate_order_by(literal_column("''"), links.c.position, links.c.id)
     text: ColumnElement[str] = func.string_agg(func.coalesce(*names), in_order)
     inner = select(func.coalesce(text, "")).where(
         links.c.organization_id == ORG, links.c.client_id == client_id

@@ -4,13 +4,14 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.contacts.schemas import Contact
+from crm_api.contacts.schemas import Contact, ContactSuggestion
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.suggesting import Suggestions
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -21,6 +22,7 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    SuggestQuery,
     answers,
     as_json,
     as_list,
@@ -65,6 +67,18 @@ async def create_contact(
     """Create a person; link the person to a client at the client."""
     key = await claim(scope, request)
     return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
+
+
+@router.get(
+    "/suggest",
+    responses=answers(200, Suggestions[ContactSuggestion], "The best hits."),
+    openapi_extra=needs("contacts.*:read"),
+)
+async def suggest_contacts(
+    scope: CurrentScope, items: Annotated[Items, Depends(SuggestQuery())]
+) -> Response:
+    """Suggest live contacts while somebody types, as far as your role may see them."""
+    return as_json(await ContactService(scope).suggest(items))
 
 
 @router.get(

@@ -20,6 +20,7 @@ from crm_api.contacts.repository import (
     BLOCKED_BY_EMAIL,
     CONTACT_LISTING,
     CONTACT_SHAPE,
+    CONTACT_SUGGESTING,
     EMAILS,
     LIVE_CONTACTS,
     PHONES,
@@ -76,6 +77,7 @@ class ContactService(VerifyingService):
 
     resource = Contact
     listing = CONTACT_LISTING
+    suggesting = CONTACT_SUGGESTING
     parent = "contact_id"
     binds = BINDS
     reach_group = "person_reach"

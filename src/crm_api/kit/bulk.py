@@ -77,7 +77,7 @@ async def insert_many(db: Database, actor: Actor, bulk: Bulk) -> None:
         "block_digest": block_digest([entry.digest for entry in bulk.entries]),
     }
     sets = {bulk.table: bulk.rows, **bulk.others}
-    sets |= new_rows(sets)
+    sets |= new_rows(sets, actor.organization_id)
     parts = tuple(_part(t, rows, values) for t, rows in sets.items() if rows)
     ensured = tuple(_part(t, rows, values) for t, rows in bulk.ensured.items() if rows)
     log = _part(_CHANGES, [_log_row(entry) for entry in bulk.entries], values)
@@ -162,11 +162,9 @@ class _Ready(str):
     __slots__ = ()
 
 
-def _array_text(items: Sequence[str | int]) -> str:
+def _array_text(items: Sequence[str] | Sequence[int]) -> str:
     """An array literal: an array of arrays would have to be rectangular."""
-    if items and isinstance(items[0], int):
-        return f"{{{','.join(map(str, items))}}}"
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    quoted = (str(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
 
 

@@ -7,6 +7,7 @@ of such rows through `kit.writing` and `kit.bulk` writes the search row along.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import ARRAY, ColumnElement, Integer, Table, Text, bindparam, insert, update
 from sqlalchemy.sql.expression import CTE, literal_column, select
@@ -26,7 +27,8 @@ class Part:
     table: Table
     column: str
     """Where an update of the main row does not carry this column, the part stays."""
-    value: Callable[[Rows], Any]
+    value: Callable[[Rows, UUID], Any]
+    """From these rows, of this organization."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,12 +71,19 @@ class Index:
         return (*parts, *joined, *(name for name in self.copied if name in row))
 
     def values(
-        self, names: Sequence[str], row: Mapping[str, Any], children: Mapping[Table, Rows]
+        self,
+        names: Sequence[str],
+        row: Mapping[str, Any],
+        children: Mapping[Table, Rows],
+        organization_id: UUID,
     ) -> dict[str, Any]:
         """The parameters of `index_step`."""
         sets = {**children, self.main: [row]}
-        parts = ((name, self.parts[name]) for name in names if name in self.parts)
-        return {_parameter(name): part.value(sets.get(part.table, ())) for name, part in parts}
+        return {
+            _parameter(name): part.value(sets.get(part.table, ()), organization_id)
+            for name, part in self.parts.items()
+            if name in names
+        }
 
 
 _indexes: dict[Table, Index] = {}
@@ -123,17 +132,17 @@ def index_step(
     return made
 
 
-def new_rows(sets: Mapping[Table, Rows]) -> dict[Table, Rows]:
+def new_rows(sets: Mapping[Table, Rows], organization_id: UUID) -> dict[Table, Rows]:
     """The search rows of all new records in these rows: search table → rows."""
     found: dict[Table, Rows] = {}
     for main, rows in sets.items():
         index = index_of(main)
         if index is not None and rows:
-            found[index.table] = _rows_of(index, rows, sets)
+            found[index.table] = _rows_of(index, rows, sets, organization_id)
     return found
 
 
-def _rows_of(index: Index, rows: Rows, sets: Mapping[Table, Rows]) -> Rows:
+def _rows_of(index: Index, rows: Rows, sets: Mapping[Table, Rows], organization_id: UUID) -> Rows:
     children = {part.table for part in index.parts.values()} - {index.main}
     grouped: dict[Table, dict[str, list[Mapping[str, Any]]]] = {}
     for table in children:
@@ -146,8 +155,8 @@ def _rows_of(index: Index, rows: Rows, sets: Mapping[Table, Rows]) -> Rows:
         own: dict[str, Any] = {index.key: row["id"]}
         own |= {name: row[name] for name in index.copied if name in row}
         for name, part in index.parts.items():
-            is_own = part.table is index.main
-            own[name] = part.value([row] if is_own else grouped[part.table].get(row["id"], ()))
+            own_rows = [row] if part.table is index.main else grouped[part.table].get(row["id"], ())
+            own[name] = part.value(own_rows, organization_id)
         made.append(own | {name: texts.get(row["id"], "") for name, texts in joined.items()})
     return made
 
@@ -155,19 +164,19 @@ def _rows_of(index: Index, rows: Rows, sets: Mapping[Table, Rows]) -> Rows:
 # -------------------------------------------------------------- what all records have
 
 
-def name_text(rows: Rows) -> str:
+def name_text(rows: Rows, _: UUID | None = None) -> str:
     return padded(search_words(rows[0]["name"]))
 
 
-def name_keys(rows: Rows) -> list[int]:
-    return all_near_keys(search_words(rows[0]["name"]))
+def name_keys(rows: Rows, organization_id: UUID) -> list[int]:
+    return all_near_keys(search_words(rows[0]["name"]), organization_id.bytes)
 
 
-def email_text(rows: Rows) -> str:
+def email_text(rows: Rows, _: UUID) -> str:
     return padded([row["key"] for row in rows])
 
 
-def phone_text(rows: Rows) -> str:
+def phone_text(rows: Rows, _: UUID) -> str:
     return padded([d for row in rows for d in searched_digits(row["e164"], row["national"])])
 
 

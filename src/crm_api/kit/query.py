@@ -18,7 +18,7 @@ from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.formats.money import Money
 from crm_api.kit.fields import Op, Resource, mask_of
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import BadTerm, SearchTerms, read_terms, searchable
+from crm_api.kit.search import NOTHING, BadTerm, SearchTerms, read_terms, searchable
 from crm_api.kit.values import parse_value
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
@@ -200,7 +200,7 @@ class ListReader:
         single = self._singles(items)
         asked = [(k, v) for k, v in items if k not in RESERVED]
         filters = (*self._filters(asked, single.get("currency")), *always)
-        terms = self.terms(single.get("q"))
+        terms = self.terms(single["q"]) if "q" in single else None
         sort, descending = self._sort(single.get("sort"), RANK if terms else None)
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
@@ -287,22 +287,22 @@ class ListReader:
         elif name not in self.mask.read:
             self._hide(name, "fields", declared.rule.group)
 
-    def terms(self, text: str | None) -> SearchTerms | None:
-        """What `q` asks, as far as the caller may search."""
-        if text is None:
-            return None
+    def terms(self, text: str | None) -> SearchTerms:
+        """What `q` asks, as far as the caller may search; nothing, where that is a fault."""
         columns = searchable(self.cls, self.scope.actor.rights)
         if not self.cls.searched:
             self.found.fault("q", "unknown_parameter", "There is no such parameter here.")
         elif not columns:
             (resource, group), *_ = next(iter(self.cls.searched.values()))
             self._hide("q", "q", group, resource)
+        elif text is None:
+            self.found.fault("q", "required", "Send what is to be found.")
         else:
             try:
-                return read_terms(text, columns)
+                return read_terms(text, columns, self.scope.actor.organization_id)
             except BadTerm as error:
                 self.found.fault("q", error.code, str(error))
-        return None
+        return NOTHING
 
     def limit(self, text: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
         if text is None:

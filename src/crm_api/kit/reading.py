@@ -35,7 +35,7 @@ from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, RANK, ListQuery
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import hits
+from crm_api.kit.search import FILTERED_HITS, MOST_HITS, best_hits
 
 Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
 """(main rows, operator, (number of the value parameter, several values)) → the condition."""
@@ -262,10 +262,7 @@ def _source(listing: Listing, asked: _Asked) -> tuple[FromClause, ColumnElement[
     main = listing.shape.table
     if not asked.searched or listing.search is None:
         return main, None
-    found = hits(listing.search)
-    # An order of bytes, so that a cursor means the same wherever the database was made.
-    rank = func.min(found.c.rank.collate("C")).label("rank")
-    best = select(found.c.id, rank).group_by(found.c.id).subquery("best")
+    best = best_hits(listing.search)
     ordered = select(best).order_by(best.c.rank, best.c.id).subquery("hits")
     return main.join(ordered, ordered.c.id == main.c.id), ordered.c.rank
 
@@ -375,7 +372,9 @@ async def list_rows(
     if query.after is not None:
         values["after_key"], values["after_id"] = query.after
     if query.q is not None:
-        values |= query.q.values(lifecycles)
+        filtered = any(one.field != "lifecycle" for one in query.filters)
+        most = FILTERED_HITS if filtered else MOST_HITS
+        values |= query.q.values(lifecycles, most)
     row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)
     require_ok(row)
     scope.verified = True

@@ -11,9 +11,10 @@ from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
+from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, bindparam, column, func
-from sqlalchemy.sql.selectable import TableValuedAlias
+from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, bindparam, column, func, select
+from sqlalchemy.sql.selectable import Subquery, TableValuedAlias
 
 from crm_api.core.access import Rights
 from crm_api.core.formats.emails import parse_email
@@ -22,13 +23,15 @@ from crm_api.core.formats.text import has_control, typewritten
 from crm_api.kit.fields import Resource
 
 MAX_TERM: Final = 200
-MOST_HITS: Final = 1000
-"""The best that a list looks at; suggestions look at fewer."""
+FILTERED_HITS, MOST_HITS, SUGGESTED_HITS = 1000, 200, 60
+"""Records that hold the term elsewhere than at the beginning of their name: as many are looked at,
+for a list with filters, a list without, and suggestions. 1,000 more begin with it."""
 
 _WILD: Final = re.compile(r"([*?])")
 _LAST: Final = "\U0010ffff"
 _GRAM: Final = 3
 _SLOTS: Final = 4
+_HEAD: Final = 8
 _SHORTEST_PHONE: Final = 4
 _PHONE: Final = re.compile(r"[0-9 ()+./*?-]+")
 _TRUNK: Final = re.compile(r"\(0\)")
@@ -48,7 +51,7 @@ _PARAMETERS: Final[Mapping[str, Any]] = {
     "number": Text(),
     "numbers": Text(),
     "email": Text(),
-    "emails": Text(),
+    "emails": _TEXTS,
     "phone": Text(),
     "phones": Text(),
     "people": _TEXTS,
@@ -73,11 +76,14 @@ class SearchTerms:
     text: str
     patterns: Mapping[str, Any]
 
-    def values(self, lifecycles: Sequence[str], most: int = MOST_HITS) -> dict[str, Any]:
+    def values(self, lifecycles: Sequence[str], most: int) -> dict[str, Any]:
         """The parameters of `hits`."""
         found = dict.fromkeys(_PARAMETERS) | dict(self.patterns)
         found |= {"lifecycles": list(lifecycles), "most": most}
         return {f"q_{name}": value for name, value in found.items()}
+
+
+NOTHING: Final = SearchTerms("", {})
 
 
 def hits(function: str) -> TableValuedAlias:
@@ -92,6 +98,14 @@ def hits(function: str) -> TableValuedAlias:
     return found
 
 
+def best_hits(function: str) -> Subquery:
+    """Each record that a search finds once: `id`, `rank`."""
+    found = hits(function)
+    # An order of bytes, so that a cursor means the same wherever the database was made.
+    rank = func.min(found.c.rank.collate("C")).label("rank")
+    return select(found.c.id, rank).group_by(found.c.id).subquery("best")
+
+
 def searchable(cls: type[Resource], rights: Rights) -> frozenset[str]:
     """The columns that these rights search by."""
     return frozenset(
@@ -101,7 +115,7 @@ def searchable(cls: type[Resource], rights: Rights) -> frozenset[str]:
     )
 
 
-def read_terms(text: str, columns: AbstractSet[str]) -> SearchTerms:
+def read_terms(text: str, columns: AbstractSet[str], organization_id: UUID) -> SearchTerms:
     """The patterns of a term, for these columns.
 
     `*` stands for any letters, `?` for one; with them, what is between spaces begins and ends a
@@ -118,7 +132,7 @@ def read_terms(text: str, columns: AbstractSet[str]) -> SearchTerms:
     if not any(char.isalnum() for char in text):
         raise BadTerm("too_short", "Send at least one letter or digit to search by.")
     try:
-        found = _wild(text) if _WILD.search(text) else _plain(text)
+        found = _wild(text) if _WILD.search(text) else _plain(text, organization_id.bytes)
     except ValueError as error:
         if isinstance(error, BadTerm):
             raise
@@ -138,11 +152,11 @@ def _allowed(found: Mapping[str, Any], columns: AbstractSet[str]) -> Mapping[str
     return {name: value for name, value in found.items() if _NEEDS[name] in columns}
 
 
-def _plain(text: str) -> dict[str, Any]:
+def _plain(text: str, salt: bytes) -> dict[str, Any]:
     words = search_words(text)
     whole = padded(words)
     longest = sorted(words, key=len, reverse=True)
-    patterns = _slots([_within(word) for word in longest])
+    patterns = _patterns(longest)
     low = whole.removesuffix(" ")
     found: dict[str, Any] = {
         "asked": whole,
@@ -151,15 +165,23 @@ def _plain(text: str) -> dict[str, Any]:
         "names": patterns,
         "people": patterns,
     }
-    if any(len(word) >= _GRAM and not word.isdigit() for word in words):
-        found["near"] = _slots([_literal(near_keys(word)) for word in longest])
-        found["joined"] = sorted(joined_keys(words))
+    if "@" not in text and any(len(w) >= _GRAM and not w.isdigit() for w in words):
+        found["near"] = _slots([_literal(near_keys(word, salt)) for word in longest])
+        found["joined"] = sorted(joined_keys(words, salt))
     return found | _plain_email(text) | _plain_number(text) | _plain_phone(text)
+
+
+def _patterns(words: Sequence[str]) -> list[str]:
+    """What the index is asked for, in its slots, and behind them what the rows must hold.
+
+    The first letters of a word narrow enough down; each letter more is one more look-up.
+    """
+    return [*_slots([_within(word[:_HEAD]) for word in words]), *map(_within, words)]
 
 
 def _slots(patterns: list[str]) -> list[str]:
     """At least as many as the index is asked for at once; one more of the same costs nothing."""
-    return patterns + patterns[:1] * (_SLOTS - len(patterns))
+    return patterns[:_SLOTS] + patterns[:1] * (_SLOTS - len(patterns))
 
 
 def _literal(keys: AbstractSet[int]) -> str:
@@ -172,13 +194,13 @@ def _within(word: str) -> str:
     return f"%{escaped}%" if len(word) >= _GRAM else f"% {escaped}%"
 
 
-def _plain_email(text: str) -> dict[str, str]:
+def _plain_email(text: str) -> dict[str, Any]:
     sent = text.strip().lower()
     if any(char.isspace() for char in sent):
         return {}
     with suppress(ValueError):  # it may be a part of an address
         sent = parse_email(sent).key
-    return {"email": sent.translate(_LIKE), "emails": _within(sent)}
+    return {"email": sent.translate(_LIKE), "emails": [_within(sent[:_HEAD]), _within(sent)]}
 
 
 def _plain_number(text: str) -> dict[str, str]:
@@ -256,13 +278,13 @@ def _is_selective(text: str) -> bool:
     )
 
 
-def _wild_email(pieces: Sequence[str]) -> dict[str, str]:
+def _wild_email(pieces: Sequence[str]) -> dict[str, Any]:
     sent = [piece.lower() for piece in pieces]
     whole = "".join(sent).strip()
     if any(char.isspace() for char in whole) or not _is_selective(re.sub(r"[^\w*?]", " ", whole)):
         return {}
     pattern = _as_like(sent)
-    return {"email": pattern, "emails": f"% {pattern} %"}
+    return {"email": pattern, "emails": [f"% {pattern} %"]}
 
 
 def _wild_number(text: str) -> dict[str, str]:

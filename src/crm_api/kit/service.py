@@ -24,6 +24,7 @@ from crm_api.kit.query import Filter, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
+from crm_api.kit.suggesting import Suggesting, asked_for, suggest
 from crm_api.kit.writing import Write, write_one
 
 FULL = Rights((frozenset({"*"}),))
@@ -62,6 +63,7 @@ class RecordService:
 
     resource: ClassVar[type[Resource]]
     listing: ClassVar[Listing]
+    suggesting: ClassVar[Suggesting]
     parent: ClassVar[str]
     """The column of child tables that names this record."""
     aside: ClassVar[tuple[tuple[str, Any], ...]] = ()
@@ -123,6 +125,12 @@ class RecordService:
             among = tuple(sorted(named))
         rows = await list_rows(self.scope, self.listing, query, self.binds, among)
         return page(self.scope, query, rows)
+
+    async def suggest(self, items: Items) -> str:
+        """A few live records that hold what was typed so far."""
+        self.require_read()
+        reader = ListReader(self.resource, self.scope, {})
+        return await suggest(self.scope, self.suggesting, *asked_for(reader, items))
 
     async def history(self, row_id: UUID, items: Items) -> str:
         await self.require_visible(row_id)

@@ -243,7 +243,9 @@ def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Stat
     return Statement(final.add_cte(*steps))
 
 
-def _searched(shape: Shape, write: Write) -> tuple[tuple[str, ...], dict[str, Any]]:
+def _searched(
+    shape: Shape, write: Write, organization_id: UUID
+) -> tuple[tuple[str, ...], dict[str, Any]]:
     """The columns of the search row that follow from this write, and their values."""
     index = index_of(shape.table)
     if index is None:
@@ -252,7 +254,7 @@ def _searched(shape: Shape, write: Write) -> tuple[tuple[str, ...], dict[str, An
         names = (*index.parts, *index.joined)
     else:
         names = index.touched(write.row, write.replaced)
-    return names, index.values(names, write.row, write.replaced)
+    return names, index.values(names, write.row, write.replaced, organization_id)
 
 
 async def write_one(
@@ -266,8 +268,8 @@ async def write_one(
         UniqueClash, LockTimedOut, ReferenceBroken: as PostgreSQL found them; nothing was written.
     """
     actor = scope.actor
-    added = {**write.added, **new_rows(write.added)}
-    indexed, searched = _searched(shape, write)
+    added = {**write.added, **new_rows(write.added, actor.organization_id)}
+    indexed, searched = _searched(shape, write, actor.organization_id)
     asked = _Asked(
         write.operation,
         parent,

@@ -146,7 +146,7 @@ _PLAIN_LETTERS: Final = str.maketrans(
     }
 )
 _WORD_HEAD: Final = 7
-_NAME_HEAD: Final = 12
+_NAME_HEAD: Final = 9
 _MOST_WORDS: Final = 12
 
 
@@ -167,38 +167,42 @@ def padded(words: Sequence[str]) -> str:
     return f" {' '.join(words)} " if words else ""
 
 
-def near_keys(word: str) -> set[int]:
+def near_keys(word: str, salt: bytes) -> set[int]:
     """What a word shares with each that is one letter away: inserted, left out, other, swapped.
 
     Of the first letters, so that long words make few keys: those of the word, and of what is left
     of it without each one of its letters, as 32-bit numbers. A mistake behind them is none. Digits
     alone are near to nothing but themselves.
+
+    Args:
+        salt: whose name it is. Other organizations' keys are others, so that an index of the keys
+            alone is one of each organization by itself.
     """
-    return _keys(word, _WORD_HEAD, "") if not word.isdigit() else {_key(word)}
+    return _keys(word, _WORD_HEAD, salt) if not word.isdigit() else {_key(salt, word)}
 
 
-def joined_keys(words: Iterable[str]) -> set[int]:
+def joined_keys(words: Iterable[str], salt: bytes) -> set[int]:
     """The same of a name's beginning without spaces: of one that is near as a whole.
 
     They are none of a word's: who asks for a name finds it among many that hold that word.
     """
-    return _keys("".join(words), _NAME_HEAD, "=")
+    return _keys("".join(words), _NAME_HEAD, salt + b"=")
 
 
-def _keys(text: str, head: int, kind: str) -> set[int]:
+def all_near_keys(words: Sequence[str], salt: bytes) -> list[int]:
+    """What is stored of a name."""
+    keys = joined_keys(words, salt)
+    for word in words[:_MOST_WORDS]:
+        keys |= near_keys(word, salt)
+    return sorted(keys)
+
+
+def _keys(text: str, head: int, salt: bytes) -> set[int]:
     kept = text[:head]
     forms = [kept, *(kept[:n] + kept[n + 1 :] for n in range(len(kept)))]
-    return {_key(kind + form) for form in forms if form}
+    return {_key(salt, form) for form in forms if form}
 
 
-def _key(form: str) -> int:
+def _key(salt: bytes, form: str) -> int:
     """Signed, as PostgreSQL's integer is."""
-    return crc32(form.encode()) - 2**31
-
-
-def all_near_keys(words: Sequence[str]) -> list[int]:
-    """What is stored of a name."""
-    keys = joined_keys(words)
-    for word in words[:_MOST_WORDS]:
-        keys |= near_keys(word)
-    return sorted(keys)
+    return crc32(salt + form.encode()) - 2**31
