@@ -123,8 +123,14 @@ DECLARE
     more integer;
 BEGIN
     -- The index alone answers what a name begins with; what is held elsewhere costs its rows.
-    RETURN QUERY ({begins} LIMIT {MOST}) UNION ALL (SELECT * FROM ({rest}) f LIMIT q_most);
+    RETURN QUERY {begins} LIMIT {MOST};
     GET DIAGNOSTICS held = ROW_COUNT;
+    IF held >= q_most THEN
+        RETURN;
+    END IF;
+    RETURN QUERY SELECT * FROM ({rest}) f LIMIT q_most;
+    GET DIAGNOSTICS more = ROW_COUNT;
+    held := held + more;
     IF held >= {ENOUGH} OR q_near IS NULL THEN
         RETURN;
     END IF;

@@ -37,6 +37,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
+        "find_client_duplicates": {"candidates": [{"name": f"Client {mark}"}]},
     }
     changes: dict[str, Json] = {
         "patch_client": {"remarks": f"Remark {mark}"},

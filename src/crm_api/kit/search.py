@@ -24,8 +24,8 @@ from crm_api.kit.fields import Resource
 
 MAX_TERM: Final = 200
 FILTERED_HITS, MOST_HITS, SUGGESTED_HITS = 1000, 200, 60
-"""Records that hold the term elsewhere than at the beginning of their name: as many are looked at,
-for a list with filters, a list without, and suggestions. 1,000 more begin with it."""
+"""For a list with filters, a list without, and suggestions: where fewer names begin with the term,
+as many records are looked at that hold it elsewhere. Of names that begin with it, 1,000."""
 
 _WILD: Final = re.compile(r"([*?])")
 _LAST: Final = "\U0010ffff"

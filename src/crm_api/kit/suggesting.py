@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import ColumnElement, FromClause, Integer, bindparam, case, func, literal, select
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import aggregate_order_by, distinct_on
 
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
@@ -82,7 +82,7 @@ def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind) -> Stateme
     rank = found.c.rank.collate("C").label("rank")
     each = (
         select(found.c.id, found.c.matched, rank)
-        .distinct(found.c.id)
+        .ext(distinct_on(found.c.id))
         .order_by(found.c.id, rank)
         .subquery("each")
     )
