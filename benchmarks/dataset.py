@@ -11,6 +11,7 @@ from uuid import UUID
 import asyncpg
 from sqlalchemy import Table, Uuid
 
+from crm_api.kit.indexing import Rows, new_rows
 from crm_api.models import (
     ChangeRow,
     ClientAttributeRow,
@@ -23,6 +24,7 @@ from crm_api.models import (
     ContactEmailRow,
     ContactPhoneRow,
     ContactRow,
+    table_of,
 )
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
@@ -215,9 +217,32 @@ async def multiply(owner: Connection, organization_id: UUID, count: int) -> None
         for row in _OWN:
             await owner.execute(_multiply(row, count))
         await owner.execute("DROP TABLE kinds")
+        await _index(owner, organization_id)
         await owner.execute(
             "UPDATE heads SET position = $2 + 100, client_number = $2 + 100 "
             "WHERE organization_id = $1",
             organization_id,
             count,
+        )
+
+
+_SOURCES = (ClientRow, ClientEmailRow, ClientPhoneRow, ClientContactRow,
+            ContactRow, ContactEmailRow, ContactPhoneRow)  # fmt: skip
+
+
+async def _index(owner: Connection, organization_id: UUID) -> None:
+    """The search rows of all these, made as the product makes those of a new record."""
+    sets: dict[Table, Rows] = {}
+    for source in _SOURCES:
+        table = table_of(source)
+        names = ", ".join(f"{c.name}::text" if c.type.python_type is UUID else c.name
+                          for c in table.columns)  # fmt: skip
+        wanted = f"SELECT {names} FROM {table.name} WHERE organization_id = $1"
+        sets[table] = [dict(row) for row in await owner.fetch(wanted, organization_id)]
+    for table, rows in new_rows(sets, organization_id).items():
+        await owner.execute(f"DELETE FROM {table.name} WHERE organization_id = $1", organization_id)
+        columns = [c.name for c in table.columns if c.name != "organization_id"]
+        records = [(organization_id, *(row[name] for name in columns)) for row in rows]
+        await owner.copy_records_to_table(
+            table.name, records=records, columns=["organization_id", *columns]
         )

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261125_1002"
-down_revision = "20261122_1005"
+down_revision = "20261125_1000"
 branch_labels = None
 depends_on = None
 

@@ -28,6 +28,8 @@ log = structlog.get_logger()
 EMBEDDED_DATABASE = "crm"
 APPEND_ONLY = frozenset({"changes"})
 MAX_ROLE_LENGTH = 63
+SEARCHES = {"client_search": "search_clients", "contact_search": "search_contacts"}
+"""Table → the function that looks through it."""
 CONNECT_SECONDS = 10
 KEEP_SECONDS = 2.0
 REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
@@ -100,6 +102,12 @@ async def keep_embedded(home: Path, every_seconds: float = KEEP_SECONDS) -> None
                 await asyncio.to_thread(ensure_server, home)
         except EmbeddedError as error:
             log.error("embedded_server_not_started", reason=str(error))  # noqa: TRY400  # a text for operators
+
+
+def search_role(url: str) -> str:
+    """Who owns the search functions: it reads the search tables, whosever rows they are."""
+    database = urlsplit(url).path.lstrip("/") or "postgres"
+    return f"{database}_search"[-MAX_ROLE_LENGTH:]
 
 
 async def prepare(settings: Settings, revision: str = "head") -> Addresses:
@@ -205,6 +213,73 @@ async def grant(found: Addresses, *, create_role: bool) -> None:
             await owner.execute(f'REVOKE ALL ON "{table.name}" FROM "{role}"')
             await owner.execute(f'GRANT {rights} ON "{table.name}" TO "{role}"')
         await owner.execute(f'GRANT SELECT ON alembic_version TO "{role}"')
+        await _grant_search(owner, search_role(found.owner), role)
+
+
+_SEARCH_GRANTED = """
+SELECT count(*) FILTER (
+    WHERE r.rolname = $1 AND has_function_privilege($2, p.oid, 'EXECUTE') AND EXISTS (
+        SELECT FROM pg_policies q
+        WHERE q.schemaname = 'public' AND q.tablename = $4 AND q.roles = ARRAY[$1]::name[]))
+FROM pg_proc p JOIN pg_roles r ON r.oid = p.proowner
+WHERE p.pronamespace = 'public'::regnamespace AND p.proname = $3
+"""
+
+
+async def search_is_granted(
+    owner: "asyncpg.Connection[asyncpg.Record]", role: str, application: str
+) -> bool:
+    """Whether the application may search, and searches with the indexes."""
+    for searched, function in SEARCHES.items():
+        if not await owner.fetchval(_SEARCH_GRANTED, role, application, function, searched):
+            return False
+    return True
+
+
+async def _grant_search(
+    owner: "asyncpg.Connection[asyncpg.Record]", role: str, application: str
+) -> None:
+    """Give the search functions to their role (docs/adr/0011); done once, it is left alone.
+
+    Where the owner can neither create nor give it, they stay its own: the answers are the same,
+    but row-level security then has each row of the organization read. `crm-api doctor` tells.
+    """
+    if await search_is_granted(owner, role, application):
+        return
+    try:
+        async with owner.transaction():
+            await _give_search(owner, role, application)
+    except asyncpg.InsufficientPrivilegeError:
+        await _let_search(owner, application)
+
+
+async def _let_search(owner: "asyncpg.Connection[asyncpg.Record]", application: str) -> None:
+    for function in SEARCHES.values():
+        await owner.execute(f"REVOKE ALL ON FUNCTION {function} FROM PUBLIC")
+        await owner.execute(f'GRANT EXECUTE ON FUNCTION {function} TO "{application}"')
+
+
+async def _give_search(
+    owner: "asyncpg.Connection[asyncpg.Record]", role: str, application: str
+) -> None:
+    if not await owner.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+        await owner.execute(f'CREATE ROLE "{role}" NOLOGIN NOSUPERUSER NOBYPASSRLS')
+    # To give something away one must be a member; but a member would read by the second policy.
+    is_member = await owner.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", role)
+    if not is_member:
+        await owner.execute(f'GRANT "{role}" TO CURRENT_USER')
+    await _let_search(owner, application)
+    await owner.execute(f'GRANT USAGE, CREATE ON SCHEMA public TO "{role}"')
+    for searched, function in SEARCHES.items():
+        await owner.execute(f'GRANT SELECT ON {searched} TO "{role}"')
+        await owner.execute(f"DROP POLICY IF EXISTS search ON {searched}")
+        await owner.execute(
+            f'CREATE POLICY search ON {searched} FOR SELECT TO "{role}" USING (true)'
+        )
+        await owner.execute(f'ALTER FUNCTION {function} OWNER TO "{role}"')
+    await owner.execute(f'REVOKE CREATE ON SCHEMA public FROM "{role}"')
+    if not is_member:
+        await owner.execute(f'REVOKE "{role}" FROM CURRENT_USER')
 
 
 async def _create_role(

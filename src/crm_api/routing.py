@@ -12,9 +12,11 @@ from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
 from crm_api.kit.filters import OPERATORS, choices, has_money, value_kind
 from crm_api.kit.idempotency import Claim, claim_of
-from crm_api.kit.query import MAX_LIMIT
+from crm_api.kit.query import DEFAULT_LIMIT, MAX_LIMIT
 from crm_api.kit.replies import PageReply, Reply
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import MAX_TERM
+from crm_api.kit.suggesting import DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS
 
 T = TypeVar("T")
 
@@ -138,15 +140,25 @@ _CURSOR = _parameter(
 )
 
 
-def _limit() -> dict[str, Any]:
+def _limit(default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> dict[str, Any]:
     schema = {
         "type": "integer",
         "format": "int32",
         "minimum": 1,
-        "maximum": MAX_LIMIT,
-        "default": 50,
+        "maximum": most,
+        "default": default,
     }
-    return _parameter("limit", "How many, at most.", schema, 50)
+    return _parameter("limit", "How many, at most.", schema, default)
+
+
+def _term(*, required: bool = False) -> dict[str, Any]:
+    text = (
+        "What is to be found: parts of names, also misspelt, and of e-mail addresses, numbers and "
+        "phone numbers; `*` and `?` are wildcards. Only what your role reads is searched."
+    )
+    # As elsewhere in the query, control characters are refused when they come.
+    schema = {"type": "string", "minLength": 1, "maxLength": MAX_TERM}
+    return _parameter("q", text, schema, "jinja bak", required=required)
 
 
 class OneQuery:
@@ -182,6 +194,19 @@ def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
+class SuggestQuery:
+    """The query of suggestions: what was typed, and how many."""
+
+    query_parameters = (
+        _term(required=True),
+        _limit(DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS),
+        EXPLAIN,
+    )
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
 class HistoryQuery:
     """The query of a history: paging alone."""
 
@@ -199,11 +224,13 @@ class ListQuery:
         sorts = [n for n, f in cls.fields.items() if f.rule.sort]
         directions = [s for n in sorts for s in (n, f"-{n}")]
         self.query_parameters = [
+            *([_term()] if cls.searched else []),
             _limit(),
             _CURSOR,
             _parameter(
                 "sort",
-                "The order; `-` is descending. The id breaks ties, nothing comes last.",
+                "The order; `-` is descending. The id breaks ties, nothing comes last."
+                + (" With `q` the best hits come first, unless this is sent." * bool(cls.searched)),
                 {"type": "string", "enum": directions},
                 directions[0],
             ),

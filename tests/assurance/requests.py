@@ -42,6 +42,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "export_found_clients": {"filter": {"field": "name", "op": "eq", "value": mark}},
         "export_found_contacts": {"filter": {"field": "name", "op": "eq", "value": mark}},
+        "find_client_duplicates": {"candidates": [{"name": f"Client {mark}"}]},
     }
     changes: dict[str, Json] = {
         "patch_client": {"remarks": f"Remark {mark}"},

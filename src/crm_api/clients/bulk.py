@@ -11,7 +11,7 @@ from sqlalchemy import Table
 from crm_api.catalogues.service import Catalogues
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
 from crm_api.clients.drafting import Draft, derive
-from crm_api.clients.lookups import tag_entries
+from crm_api.clients.lookups import rename_people, tag_entries
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CLIENTS, LINKS, TAGS
 from crm_api.clients.schemas import Client
@@ -93,4 +93,11 @@ async def insert_clients(scope: Scope, clients: Sequence[NewClient]) -> None:
         others=others,
         ensured=tag_entries([dict(row) for row in others.get(TAGS, ())]),
     )
-    await insert_many(scope.db, scope.actor, bulk)
+    known = {person for client in clients for person in client.people.linked_ids}
+    if not known:
+        await insert_many(scope.db, scope.actor, bulk)
+        return
+    # The names of persons who were there before are not at hand.
+    async with scope.db.transaction(scope.actor.organization_id):
+        await insert_many(scope.db, scope.actor, bulk)
+        await rename_people(scope, known)

@@ -99,7 +99,7 @@ async def _by_contact_email(scope: Scope, facts: Mapping[str, Any]) -> Blocked:
         for row in rows
     ]
     fault = Fault("email_in_use", "Another contact has this address.", pointer="/contacts")
-    members = {"candidates": shown, "next": _calls(shown, ["open", "link"])}
+    members = {"candidates": shown, "next": calls_of(shown, ["open", "link"])}
     return Blocked(
         Refusal("email_in_use", "Another contact has this address.", (fault,), members=members),
         rows,
@@ -115,8 +115,8 @@ def _blocked(
     reason: str,
     places: Sequence[str] = (),
 ) -> Blocked:
-    candidates = [_candidate(scope, row, reason) for row in _distinct(rows)]
-    calls = _calls(candidates, _next(scope, code, candidates))
+    candidates = [candidate_of(scope, row, reason) for row in _distinct(rows)]
+    calls = calls_of(candidates, next_calls(scope, code, candidates))
     detail = {
         "duplicate_name": "A client of this name exists.",
         "email_in_use": "Another client has this e-mail address.",
@@ -144,7 +144,7 @@ def visible_lifecycles(scope: Scope) -> list[str]:
     return found
 
 
-def _candidate(scope: Scope, row: Any, reason: str) -> dict[str, Any]:
+def candidate_of(scope: Scope, row: Any, reason: str) -> dict[str, Any]:
     """As much of the blocker as the caller may read."""
     base: dict[str, Any] = {"score": 1.0, "reasons": [reason]}
     if row["lifecycle"] not in visible_lifecycles(scope):
@@ -171,7 +171,7 @@ def seen_candidate(scope: Scope, told: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in told.items() if name not in unread}
 
 
-def _next(scope: Scope, code: str, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+def next_calls(scope: Scope, code: str, candidates: Sequence[Mapping[str, Any]]) -> list[str]:
     rights = scope.actor.rights
     seen = {c["visibility"] for c in candidates}
     calls = ["open", "link"] if seen & {"live", "archived"} else []
@@ -189,7 +189,7 @@ def _next(scope: Scope, code: str, candidates: Sequence[Mapping[str, Any]]) -> l
     return calls
 
 
-def _calls(candidates: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, str]]:
+def calls_of(candidates: Sequence[Mapping[str, Any]], names: Sequence[str]) -> list[dict[str, str]]:
     """The calls that may follow, each with what to send."""
     first = next((c for c in candidates if "id" in c or "contact_id" in c), None)
     target = f"/v1/clients/{first['id']}" if first and "id" in first else None
@@ -197,7 +197,7 @@ def _calls(candidates: Sequence[Mapping[str, Any]], names: Sequence[str]) -> lis
         target = f"/v1/contacts/{first['contact_id']}"
     found = []
     for name in names:
-        if name == "create_anyway":
+        if name in ("create", "create_anyway"):
             found.append({"action": name, "method": "POST", "path": "/v1/clients"})
         elif target is not None and name in ("open", "reactivate"):
             post = name == "reactivate"

@@ -2,11 +2,25 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, or_, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Text,
+    bindparam,
+    cast,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+)
 
 from crm_api.clients.repository import (
     ATTRIBUTES,
     CLIENT_SHAPE,
+    CONTACTS,
     EMAILS,
     LINKS,
     PHONES,
@@ -14,10 +28,19 @@ from crm_api.clients.repository import (
     SITES,
     TAGS,
     effective_type,
+    shown_number,
 )
-from crm_api.contacts.repository import digits, email_key, sort_key
+from crm_api.contacts.repository import (
+    CONTACT_SEARCH,
+    digits,
+    email_key,
+    hit_email,
+    hit_phone,
+    sort_key,
+)
 from crm_api.kit.guard import ORG
 from crm_api.kit.reading import Listing, amount_filter, child_filter, compare
+from crm_api.kit.suggesting import Suggesting
 
 
 def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
@@ -86,6 +109,7 @@ CLIENT_LISTING = Listing(
         "last_activity_at": _nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
         "credit_limit": _nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
     },
+    search="search_clients",
 )
 
 
@@ -97,3 +121,40 @@ BINDS = {
     "phones": digits,
 }
 """Filter → how its value stands in its column."""
+
+
+def _hit_person(main: FromClause) -> ColumnElement[str]:
+    """The person that a search hit."""
+    return (
+        select(CONTACTS.c.name)
+        .where(
+            LINKS.c.organization_id == ORG,
+            LINKS.c.client_id == main.c.id,
+            CONTACT_SEARCH.c.organization_id == ORG,
+            CONTACT_SEARCH.c.contact_id == LINKS.c.contact_id,
+            CONTACTS.c.organization_id == ORG,
+            CONTACTS.c.id == LINKS.c.contact_id,
+            CONTACTS.c.lifecycle == "live",
+        )
+        .correlate(main)
+        .order_by(
+            CONTACT_SEARCH.c.name.like(func.all(bindparam("q_people", type_=ARRAY(Text())))).desc(),
+            LINKS.c.position,
+        )
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+CLIENT_SUGGESTING = Suggesting(
+    shape=CLIENT_SHAPE,
+    search="search_clients",
+    names=("id", "number", "name", "lifecycle"),
+    snippets={
+        "name": ("name", lambda main: main.c.name),
+        "number": ("number", shown_number),
+        "email": ("emails", hit_email(EMAILS, "client_id")),
+        "phone": ("phones", hit_phone(PHONES, "client_id")),
+        "contact": ("people", _hit_person),
+    },
+)

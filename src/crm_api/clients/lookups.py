@@ -1,29 +1,43 @@
 """What a write asks besides its own row: references, who stands in the way, what goes with it."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     LargeBinary,
+    Table,
     Text,
     Uuid,
+    and_,
     bindparam,
     exists,
     func,
     literal,
     or_,
     select,
+    union_all,
     update,
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm_api.clients.repository import CLIENTS, EMAILS, ENTRIES, LINKS, REFS
+from crm_api.clients.repository import (
+    CLIENT_SEARCH,
+    CLIENTS,
+    EMAILS,
+    ENTRIES,
+    LINKS,
+    PHONES,
+    REFS,
+    people_text,
+)
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
+from crm_api.kit.scope import Scope
+from crm_api.kit.search import best_hits
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
 
@@ -64,6 +78,13 @@ VISIBLE_CLIENTS = Statement(
         CLIENTS.c.lifecycle == func.any(bindparam("lifecycles", type_=ARRAY(Text()))),
     )
 )
+MOST_HOLDERS, MOST_SIMILAR = 1000, 10
+
+
+def _of_client(rows: Table) -> ColumnElement[bool]:
+    return and_(rows.c.organization_id == ORG, rows.c.client_id == CLIENTS.c.id)
+
+
 _blocker = (
     CLIENTS.c.id,
     CLIENTS.c.number,
@@ -114,7 +135,74 @@ BLOCKED_BY_REF = Statement(
     .limit(10)
 )
 
+
+def _keys(name: str, kind: Any = None) -> ColumnElement[Any]:
+    return func.any(bindparam(name, type_=ARRAY(kind or Text())))
+
+
+_holds = CLIENTS.c.lifecycle.not_in(words("merged", "erased"))
+_whole_ref = REFS.c.source.concat(":").concat(REFS.c.external_id)
+_held = union_all(
+    *(
+        select(literal(reason, Text()).label("reason"), key.label("key"), *_blocker)
+        .select_from(CLIENTS if rows is CLIENTS else CLIENTS.join(rows, _of_client(rows)))
+        .where(CLIENTS.c.organization_id == ORG, *conditions)
+        for reason, rows, key, conditions in (
+            (
+                "same_name",
+                CLIENTS,
+                func.encode(CLIENTS.c.identity_digest, "hex"),
+                (CLIENTS.c.identity_digest == _keys("digests", LargeBinary()), _holds),
+            ),
+            ("same_email", EMAILS, EMAILS.c.key, (EMAILS.c.key == _keys("email_keys"),)),
+            (
+                "same_registration_number",
+                CLIENTS,
+                CLIENTS.c.registration_key,
+                (CLIENTS.c.registration_key == _keys("registration_keys"), _holds),
+            ),
+            (
+                "same_reference",
+                REFS,
+                _whole_ref,
+                (REFS.c.source == _keys("ref_sources"), _whole_ref == _keys("ref_keys")),
+            ),
+            ("same_phone", PHONES, PHONES.c.e164, (PHONES.c.e164 == _keys("phones"), _holds)),
+        )
+    )
+)
+SAME_KEYS = Statement(_held.limit(MOST_HOLDERS))
+"""Who holds any of these keys: `reason`, `key`, and the client."""
+
+_best = best_hits("search_clients")
+SIMILAR = Statement(
+    select(*_blocker)
+    .select_from(CLIENTS.join(_best, CLIENTS.c.id == _best.c.id))
+    .where(CLIENTS.c.organization_id == ORG, _holds)
+    .order_by(_best.c.rank, _best.c.id)
+    .limit(MOST_SIMILAR)
+)
+
 # ------------------------------------------------------------- beside a write
+
+_RENAME_PEOPLE = Statement(
+    update(CLIENT_SEARCH)
+    .where(
+        CLIENT_SEARCH.c.organization_id == ORG,
+        CLIENT_SEARCH.c.client_id.in_(
+            select(LINKS.c.client_id).where(
+                LINKS.c.organization_id == ORG, LINKS.c.contact_id == func.any(IDS)
+            )
+        ),
+    )
+    .values(people=people_text(LINKS, CLIENT_SEARCH.c.client_id))
+)
+
+
+async def rename_people(scope: Scope, contact_ids: Collection[UUID]) -> None:
+    """What the clients of these persons are found by follows from the persons' names."""
+    org = scope.actor.organization_id
+    await scope.db.fetchrow(org, _RENAME_PEOPLE, {"org": org, "ids": list(contact_ids)})
 
 
 def tag_entries(tags: list[dict[str, Any]]) -> dict[Any, list[dict[str, Any]]]:

@@ -3,7 +3,7 @@
 from uuid import UUID
 
 from crm_api.clients.drafting import Draft, finish_row
-from crm_api.clients.lookups import SERVED_BY
+from crm_api.clients.lookups import SERVED_BY, rename_people
 from crm_api.clients.service import ClientService
 from crm_api.contacts.service import ContactService
 from crm_api.kit.changes import Diff
@@ -55,3 +55,9 @@ async def recompute_profiles(scope: Scope, contact_id: UUID) -> None:
     org = scope.actor.organization_id
     for row in await scope.db.fetch(org, SERVED_BY, {"org": org, "contact_id": contact_id}):
         await ServedClients(scope).recompute(row["client_id"])
+
+
+@follow("contact", lambda diff: "name" in diff or "lifecycle" in diff)
+async def rename_in_search(scope: Scope, contact_id: UUID) -> None:
+    """Clients are found by the names of their persons."""
+    await rename_people(scope, [contact_id])

@@ -13,6 +13,7 @@ from crm_api.core.formats.places import CountryCode, LanguageTag
 from crm_api.core.formats.text import Key, Line, Prose
 from crm_api.core.formats.web import WebUrl
 from crm_api.kit.fields import DataClass, Write
+from crm_api.kit.suggesting import Suggestion
 
 PERSONAL, FINANCIAL = DataClass.PERSONAL, DataClass.FINANCIAL
 NEVER, ON_CREATE = Write.NEVER, Write.ON_CREATE
@@ -290,3 +291,9 @@ class LinkPage(BaseModel):
     data: Annotated[list[ContactLink], Field(max_length=MAX_LINKS)]
     next_cursor: Annotated[str | None, Field(max_length=1024)]
     has_more: bool
+
+
+class ClientSuggestion(Suggestion):
+    """A client that holds what was typed; a key that you may not read is absent."""
+
+    number: Annotated[str, Field(description="Its number.", max_length=24, examples=["C-000123"])]

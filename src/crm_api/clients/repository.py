@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     FromClause,
+    Table,
     Text,
     and_,
     case,
@@ -18,13 +19,20 @@ from sqlalchemy import (
     or_,
     select,
 )
+from sqlalchemy.dialects.postgresql import aggregate_order_by
 
 from crm_api.clients.parts import BillingDetails, NotificationSettings, Preferences, ServiceDetails
 from crm_api.clients.schemas import Client
-from crm_api.contacts.repository import CONTACT_SHAPE, EMAIL_COLUMNS, PHONE_COLUMNS
+from crm_api.contacts.repository import (
+    CONTACT_SEARCH,
+    CONTACT_SHAPE,
+    EMAIL_COLUMNS,
+    PHONE_COLUMNS,
+)
 from crm_api.core.access import Rights
 from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, Joined, Rows, indexed, name_text, reach_parts
 from crm_api.kit.projection import (
     Shape,
     Sources,
@@ -41,6 +49,7 @@ from crm_api.models import (
     ClientPhoneRow,
     ClientRefRow,
     ClientRow,
+    ClientSearchRow,
     ClientSiteRow,
     ClientTagRow,
     ContactRow,
@@ -61,6 +70,7 @@ ENTRIES = table_of(CatalogueEntryRow)
 CONTACTS = table_of(ContactRow)
 MEMBERSHIPS = table_of(MembershipRow)
 USERS = table_of(UserRow)
+CLIENT_SEARCH = table_of(ClientSearchRow)
 
 SITE_COLUMNS = (
     "id",
@@ -234,6 +244,12 @@ def _filled(column: str, defaults: Mapping[str, Any]) -> Any:
     return lambda sources, _: base.op("||")(sources.main.c[column])
 
 
+def shown_number(main: FromClause) -> ColumnElement[str]:
+    digits = cast(main.c.number, Text)
+    filled = func.lpad(digits, func.greatest(6, func.length(digits)), "0")
+    return literal("C-", Text()).concat(filled)
+
+
 def _owner(sources: Sources, _: Rights) -> ColumnElement[Any]:
     inner = (
         select(MEMBERSHIPS.c.id, USERS.c.name)
@@ -251,13 +267,7 @@ CLIENT_SHAPE = Shape(
     resource=Client,
     table=CLIENTS,
     expressions={
-        "number": lambda s, _: literal("C-", Text()).concat(
-            func.lpad(
-                cast(s.main.c.number, Text),
-                func.greatest(6, func.length(cast(s.main.c.number, Text))),
-                "0",
-            )
-        ),
+        "number": lambda s, _: shown_number(s.main),
         "type": lambda s, _: effective_type(s.main),
         "type_status": _type_status,
         "engagement_level": _engagement,
@@ -282,4 +292,61 @@ CLIENT_SHAPE = Shape(
         "primary_contact": (("contacts", "person"), lambda s, r: _primary(s, r, expanded=True)),
         "owner": (("users", "directory"), _owner),
     },
+)
+
+
+# ------------------------------------------------------------------------- search
+
+
+def people_text(
+    links: FromClause, client_id: ColumnElement[Any], new_people: FromClause | None = None
+) -> ColumnElement[str]:
+    """The names of a client's persons, former ones too, as they are searched; of live ones alone.
+
+    Args:
+        new_people: the search rows of persons that the same statement makes.
+    """
+    names = [
+        select(people.c.name)
+        .where(
+            people.c.organization_id == ORG,
+            people.c.contact_id == links.c.contact_id,
+            people.c.lifecycle == "live",
+        )
+        .correlate(links)
+        .scalar_subquery()
+        for people in (CONTACT_SEARCH, new_people)
+        if people is not None
+    ]
+    in_order: Any = aggregate_order_by(literal_column("''"), links.c.position, links.c.id)
+    text: ColumnElement[str] = func.string_agg(func.coalesce(*names), in_order)
+    inner = select(func.coalesce(text, "")).where(
+        links.c.organization_id == ORG, links.c.client_id == client_id
+    )
+    return inner.correlate(client_id.table).scalar_subquery()
+
+
+def _people(sources: Sources) -> ColumnElement[str]:
+    people = sources.rows(CONTACT_SEARCH)
+    new = None if people is CONTACT_SEARCH else people
+    return people_text(sources.rows(LINKS), sources.main.c.id, new)
+
+
+def _people_of_new(sets: Mapping[Table, Rows]) -> Mapping[str, str]:
+    names = {person["id"]: name_text([person]) for person in sets.get(CONTACTS, ())}
+    found: dict[str, str] = {}
+    for link in sorted(sets.get(LINKS, ()), key=lambda link: (link["position"], link["id"])):
+        name = names.get(link["contact_id"], "")
+        found[link["client_id"]] = found.get(link["client_id"], "") + name
+    return found
+
+
+indexed(
+    Index(
+        CLIENTS,
+        CLIENT_SEARCH,
+        "client_id",
+        reach_parts(CLIENTS, EMAILS, PHONES),
+        {"people": Joined(LINKS, _people, _people_of_new)},
+    )
 )

@@ -1,15 +1,24 @@
 """The routes of clients: the table of contents of this slice."""
 
+import json
 from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from crm_api.clients.batch import Batch, BatchResult, run_batch
+from crm_api.clients.duplicates import DuplicateCheck, DuplicateResult, check_duplicates
 from crm_api.clients.links import LinkService
 from crm_api.clients.of_contacts import ServedClients
 from crm_api.clients.overrides import OverrideService
-from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, OverrideEntry
+from crm_api.clients.parts import (
+    ClientSuggestion,
+    ContactLink,
+    LinkEntry,
+    LinkPage,
+    LinkPatch,
+    OverrideEntry,
+)
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
@@ -19,7 +28,8 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.kit.searching import ExportSelection, Search
+from crm_api.kit.suggesting import Suggestions
+from crm_api.kit.trees import ExportSelection, Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -30,6 +40,7 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    SuggestQuery,
     answers,
     as_json,
     as_list,
@@ -141,6 +152,32 @@ async def export_found_clients(
 ) -> Response:
     """Take what meets a tree of conditions away as a file. Each export is recorded."""
     return Download(await ClientService(scope).export_found(body))
+
+
+@router.post(
+    "/duplicates",
+    dependencies=[Declared],
+    responses=answers(200, DuplicateResult, "One result for each, in order."),
+    openapi_extra=needs("clients.*:create", "clients.*:read"),
+)
+async def find_client_duplicates(
+    scope: CurrentScope,
+    body: Annotated[Incoming[DuplicateCheck], Depends(JsonBody(DuplicateCheck))],
+) -> Response:
+    """Ask, before saving, which clients may be the same, and why; nothing is written."""
+    return as_json(json.dumps(await check_duplicates(scope, body), ensure_ascii=False))
+
+
+@router.get(
+    "/suggest",
+    responses=answers(200, Suggestions[ClientSuggestion], "The best hits."),
+    openapi_extra=needs("clients.*:read"),
+)
+async def suggest_clients(
+    scope: CurrentScope, items: Annotated[Items, Depends(SuggestQuery())]
+) -> Response:
+    """Suggest live clients while somebody types, as far as your role may see them."""
+    return as_json(await ClientService(scope).suggest(items))
 
 
 @router.get(

@@ -91,6 +91,13 @@ class Client(Resource):
     filter_kinds: ClassVar = dict.fromkeys(extra_filters, "text")
     keyed_filters: ClassVar = ("attributes",)
     default_sort: ClassVar = "name"
+    searched: ClassVar = {
+        "name": (("clients", "name"),),
+        "number": (("clients", "identity"),),
+        "emails": (("clients", "reach"),),
+        "phones": (("clients", "reach"),),
+        "people": (("clients", "reach"), ("contacts", "person")),
+    }
     # What the history tells besides fields: name → group.
     logged: ClassVar = {"type_override": "assessment"}
     # Parts of a value that take another group than the field: field → part → group.

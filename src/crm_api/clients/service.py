@@ -8,7 +8,7 @@ from crm_api.catalogues.service import Catalogues, known_entries
 from crm_api.clients.conflicts import Blocked, explain_clash, visible_lifecycles
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
 from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of
-from crm_api.clients.listing import BINDS, CLIENT_LISTING
+from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, TAGS
@@ -51,6 +51,7 @@ class ClientService(VerifyingService):
 
     resource = Client
     listing = CLIENT_LISTING
+    suggesting = CLIENT_SUGGESTING
     parent = "client_id"
     aside = (("contact_reach", has_contact_reach),)
     binds = BINDS

@@ -1,9 +1,22 @@
 """How contacts are read from and written to their tables. All SQL of the slice is here."""
 
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.contacts.schemas import Contact
@@ -12,15 +25,18 @@ from crm_api.core.db import Statement
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, indexed, reach_parts
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
 from crm_api.kit.reading import IDS, Listing, child_filter, compare
 from crm_api.kit.scope import Scope
+from crm_api.kit.suggesting import Suggesting
 from crm_api.models import (
     ClientContactRow,
     ClientRow,
     ContactEmailRow,
     ContactPhoneRow,
     ContactRow,
+    ContactSearchRow,
     MembershipRow,
     table_of,
 )
@@ -31,6 +47,8 @@ PHONES = table_of(ContactPhoneRow)
 LINKS = table_of(ClientContactRow)
 CLIENTS = table_of(ClientRow)
 MEMBERSHIPS = table_of(MembershipRow)
+CONTACT_SEARCH = table_of(ContactSearchRow)
+indexed(Index(CONTACTS, CONTACT_SEARCH, "contact_id", reach_parts(CONTACTS, EMAILS, PHONES)))
 
 EMAIL_COLUMNS = ("id", "address", "label", "is_primary", "reachability", "verified_at")
 PHONE_COLUMNS = (
@@ -85,6 +103,56 @@ CONTACT_LISTING = Listing(
         "phones": child_filter(PHONES, "contact_id", "e164"),
     },
     sorts={"name": lambda main, _: main.c.name_key},
+    search="search_contacts",
+)
+
+
+def hit_email(table: Table, parent: str) -> Callable[[FromClause], ColumnElement[str]]:
+    """The address that a search hit."""
+    patterns = func.all(bindparam("q_emails", type_=ARRAY(Text())))
+    return lambda main: _first(
+        table, parent, main, table.c.address, _stored(table.c.key).like(patterns)
+    )
+
+
+def hit_phone(table: Table, parent: str) -> Callable[[FromClause], ColumnElement[str]]:
+    """The number that a search hit, as people write it; else the first one."""
+    pattern = bindparam("q_phones", type_=Text())
+    digits_of = _stored(func.ltrim(table.c.e164, "+"))
+    return lambda main: _first(table, parent, main, table.c.international, digits_of.like(pattern))
+
+
+def _stored(text: ColumnElement[str]) -> ColumnElement[str]:
+    """As the search row holds it: with a space at either end."""
+    return literal(" ", Text()).concat(text).concat(literal(" ", Text()))
+
+
+def _first(
+    table: Table,
+    parent: str,
+    main: FromClause,
+    shown: ColumnElement[str],
+    first: ColumnElement[bool],
+) -> ColumnElement[str]:
+    return (
+        select(shown)
+        .where(table.c.organization_id == ORG, table.c[parent] == main.c.id)
+        .correlate(main)
+        .order_by(first.desc(), table.c.position)
+        .limit(1)
+        .scalar_subquery()
+    )
+
+
+CONTACT_SUGGESTING = Suggesting(
+    shape=CONTACT_SHAPE,
+    search="search_contacts",
+    names=("id", "name", "lifecycle"),
+    snippets={
+        "name": ("name", lambda main: main.c.name),
+        "email": ("emails", hit_email(EMAILS, "contact_id")),
+        "phone": ("phones", hit_phone(PHONES, "contact_id")),
+    },
 )
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.contacts.schemas import Contact
+from crm_api.contacts.schemas import Contact, ContactSuggestion
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
@@ -12,7 +12,8 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.kit.searching import ExportSelection, Search
+from crm_api.kit.suggesting import Suggestions
+from crm_api.kit.trees import ExportSelection, Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -23,6 +24,7 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    SuggestQuery,
     answers,
     as_json,
     as_list,
@@ -109,6 +111,18 @@ async def export_found_contacts(
 ) -> Response:
     """Take what meets a tree of conditions away as a file. Each export is recorded."""
     return Download(await ContactService(scope).export_found(body))
+
+
+@router.get(
+    "/suggest",
+    responses=answers(200, Suggestions[ContactSuggestion], "The best hits."),
+    openapi_extra=needs("contacts.*:read"),
+)
+async def suggest_contacts(
+    scope: CurrentScope, items: Annotated[Items, Depends(SuggestQuery())]
+) -> Response:
+    """Suggest live contacts while somebody types, as far as your role may see them."""
+    return as_json(await ContactService(scope).suggest(items))
 
 
 @router.get(

@@ -10,6 +10,7 @@ from crm_api.contacts.reach import Email, EmailsIn, Phone, PhonesIn
 from crm_api.core.formats.places import LanguageTag
 from crm_api.core.formats.text import Line
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
+from crm_api.kit.suggesting import Suggestion
 
 PERSONAL = DataClass.PERSONAL
 Languages = Annotated[list[LanguageTag], Field(max_length=20)]
@@ -67,6 +68,11 @@ class Contact(Resource):
     }
     filter_kinds: ClassVar = {"emails": "text", "phones": "text"}
     default_sort: ClassVar = "name"
+    searched: ClassVar = {
+        "name": (("contacts", "person"),),
+        "emails": (("contacts", "person_reach"),),
+        "phones": (("contacts", "person_reach"),),
+    }
 
     id: Annotated[UUID, Rule("person", Write.NEVER), Field(description="Its id, for ever.")]
     lifecycle: Annotated[
@@ -123,3 +129,7 @@ class Contact(Resource):
         Rule("coding", filter=Op.EQ | Op.NULL),
         Field(description="The contact whom the person reports to."),
     ] = None
+
+
+class ContactSuggestion(Suggestion):
+    """A person who holds what was typed; a key that you may not read is absent."""

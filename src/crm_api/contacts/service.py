@@ -21,6 +21,7 @@ from crm_api.contacts.repository import (
     BLOCKED_BY_EMAIL,
     CONTACT_LISTING,
     CONTACT_SHAPE,
+    CONTACT_SUGGESTING,
     EMAILS,
     LIVE_CONTACTS,
     PHONES,
@@ -78,6 +79,7 @@ class ContactService(VerifyingService):
 
     resource = Contact
     listing = CONTACT_LISTING
+    suggesting = CONTACT_SUGGESTING
     parent = "contact_id"
     binds = BINDS
     formats: ClassVar = TABLES | {"vcard": VCARD}

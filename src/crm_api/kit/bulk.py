@@ -37,7 +37,8 @@ from crm_api.core.access import Actor
 from crm_api.core.db import Database, Statement
 from crm_api.kit.changes import Entry, block_digest, head_step
 from crm_api.kit.guard import ORG
-from crm_api.kit.writing import STAMPED, Rows
+from crm_api.kit.indexing import Rows, new_rows
+from crm_api.kit.writing import STAMPED
 from crm_api.models import ChangeRow, table_of
 
 _CHANGES: Final = table_of(ChangeRow)
@@ -76,6 +77,7 @@ async def insert_many(db: Database, actor: Actor, bulk: Bulk) -> None:
         "block_digest": block_digest([entry.digest for entry in bulk.entries]),
     }
     sets = {bulk.table: bulk.rows, **bulk.others}
+    sets |= new_rows(sets, actor.organization_id)
     parts = tuple(_part(t, rows, values) for t, rows in sets.items() if rows)
     ensured = tuple(_part(t, rows, values) for t, rows in bulk.ensured.items() if rows)
     log = _part(_CHANGES, [_log_row(entry) for entry in bulk.entries], values)
@@ -160,9 +162,9 @@ class _Ready(str):
     __slots__ = ()
 
 
-def _array_text(items: Sequence[str]) -> str:
+def _array_text(items: Sequence[str] | Sequence[int]) -> str:
     """An array literal: an array of arrays would have to be rectangular."""
-    quoted = (item.replace("\\", "\\\\").replace('"', '\\"') for item in items)
+    quoted = (str(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
 
 

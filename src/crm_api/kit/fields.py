@@ -124,6 +124,8 @@ class Resource(BaseModel):
     """Field → part of its value → the group that this part takes besides the field's own."""
     author: ClassVar[str] = ""
     """The field that says who made a row: whoever holds `read_own` alone finds no other rows."""
+    searched: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
+    """Column of the search row → every (resource, group) that who is to find by it must read."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod

@@ -26,6 +26,7 @@ from crm_api.kit.filters import (
     value_kind,
 )
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import NOTHING, BadTerm, SearchTerms, read_terms, searchable
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNT_CAP = 10_000
@@ -35,7 +36,9 @@ PATH = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
 """The key of an attribute, as attributes are written."""
 CURRENCY = re.compile("[A-Za-z]{3}")
 CURSOR_SECONDS = 24 * 3600
-RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain")
+RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain", "q")
+RANK = "rank"
+"""The order of a search: by how well a record is hit. No field, and not for `sort`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class ListQuery:
     count: Literal["capped", "exact"] | None
     after: tuple[str, UUID] | None
     bound_to: bytes
+    q: SearchTerms | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +150,8 @@ class ListReader:
 
     def query(self, single: Mapping[str, str], filters: tuple[Node, ...]) -> ListQuery:
         """The request with these conditions; whatever was found wrong so far is raised here."""
-        sort, descending = self._sort(single.get("sort"))
+        terms = self.terms(single["q"]) if "q" in single else None
+        sort, descending = self._sort(single.get("sort"), RANK if terms else None)
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
         expand = self.expand(single.get("expand"))
@@ -154,7 +159,7 @@ class ListReader:
         if count not in (None, "capped", "exact"):
             self.found.fault("count", "invalid_choice", "`count` is `capped` or `exact`.")
         self.raise_any()
-        bound = self._bound_to(filters, sort, descending)
+        bound = self._bound_to(filters, sort, descending, terms)
         return ListQuery(
             filters=filters,
             sort=sort,
@@ -165,6 +170,7 @@ class ListReader:
             count=count,  # type: ignore[arg-type]  # checked just above
             after=self._after(single.get("cursor"), bound),
             bound_to=bound,
+            q=terms,
         )
 
     def raise_any(self) -> None:
@@ -240,17 +246,34 @@ class ListReader:
                 self.found.fault("fields", "required", f"This format needs `{name}`.")
         self.raise_any()
 
-    def limit(self, text: str | None) -> int:
-        if text is None:
-            return DEFAULT_LIMIT
-        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= MAX_LIMIT:
-            return int(text)
-        self.found.fault(
-            "limit", "out_of_range", f"`limit` is a whole number from 1 to {MAX_LIMIT}."
-        )
-        return DEFAULT_LIMIT
+    def terms(self, text: str | None) -> SearchTerms:
+        """What `q` asks, as far as the caller may search; nothing, where that is a fault."""
+        columns = searchable(self.cls, self.scope.actor.rights)
+        if not self.cls.searched:
+            self.found.fault("q", "unknown_parameter", "There is no such parameter here.")
+        elif not columns:
+            (resource, group), *_ = next(iter(self.cls.searched.values()))
+            self._hide("q", "q", group, resource)
+        elif text is None:
+            self.found.fault("q", "required", "Send what is to be found.")
+        else:
+            try:
+                return read_terms(text, columns, self.scope.actor.organization_id)
+            except BadTerm as error:
+                self.found.fault("q", error.code, str(error))
+        return NOTHING
 
-    def _sort(self, text: str | None) -> tuple[str, bool]:
+    def limit(self, text: str | None, default: int = DEFAULT_LIMIT, most: int = MAX_LIMIT) -> int:
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and len(text) <= 3 and 1 <= int(text) <= most:
+            return int(text)
+        self.found.fault("limit", "out_of_range", f"`limit` is a whole number from 1 to {most}.")
+        return default
+
+    def _sort(self, text: str | None, best: str | None) -> tuple[str, bool]:
+        if text is None and best is not None:
+            return best, False
         key = self._default_sort() if text is None else text
         descending, name = key.startswith("-"), key.removeprefix("-")
         declared = self.cls.fields.get(name)
@@ -368,7 +391,9 @@ class ListReader:
                 return None
         return Filter(name, "eq" if op == "in" else op, tuple(dict.fromkeys(values)), path)
 
-    def _bound_to(self, filters: Sequence[Node], sort: str, descending: bool) -> bytes:
+    def _bound_to(
+        self, filters: Sequence[Node], sort: str, descending: bool, terms: SearchTerms | None
+    ) -> bytes:
         facts = [
             str(self.scope.actor.organization_id),
             str(self.scope.actor.id),
@@ -376,6 +401,7 @@ class ListReader:
             sort,
             descending,
             canonical(self.cls, filters),
+            terms and terms.text,
         ]
         return hashlib.sha256(json.dumps(facts).encode()).digest()
 

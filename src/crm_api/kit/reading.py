@@ -4,12 +4,13 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import count
-from typing import Any
+from typing import Any, TypeGuard
 from uuid import UUID
 
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    FromClause,
     Integer,
     Select,
     Table,
@@ -32,11 +33,12 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.fields import mask_of, reads_own_alone
-from crm_api.kit.filters import Node, leaves
+from crm_api.kit.filters import Filter, Node, leaves
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
-from crm_api.kit.query import COUNT_CAP, ListQuery
+from crm_api.kit.query import COUNT_CAP, RANK, ListQuery
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import FILTERED_HITS, MOST_HITS, best_hits
 
 Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
 """(main rows, operator, (number of the value parameter, several values)) → the condition."""
@@ -64,6 +66,8 @@ class Listing:
     filters: Mapping[str, Condition]
     sorts: Mapping[str, Callable[[Any, bool], ColumnElement[Any]]]
     """Field → (main rows, descending) → the indexed sort expression, never null."""
+    search: str | None = None
+    """The function that answers `q`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,6 +219,7 @@ class _Asked:
     names: tuple[str, ...]
     expand: tuple[str, ...]
     count: str | None
+    searched: bool
 
 
 @lru_cache(maxsize=1024)
@@ -237,7 +242,7 @@ def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> S
         guard(kind).label("ok"),
     ]
     if asked.count is not None:
-        columns.append(_count(asked.count, conditions).label("total"))
+        columns.append(_count(listing, asked, conditions).label("total"))
     return Statement(select(*columns).select_from(rows))
 
 
@@ -246,9 +251,14 @@ def _page(
 ) -> Select[Any]:
     """The rows of one page in their order, each with its ordinal and its sort key as text."""
     main = listing.shape.table
-    key, order = order_of(listing, asked.sort, descending=asked.descending)
+    source, rank = _source(listing, asked)
+    key, order = order_of(listing, asked.sort, descending=asked.descending, rank=rank)
     ordinal = func.row_number().over(order_by=order)
-    page = select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n")).where(*conditions)
+    page = (
+        select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n"))
+        .select_from(source)
+        .where(*conditions)
+    )
     if asked.paged:
         # A row comparison walks the index from here; written as OR it would be linear.
         position = tuple_(key, main.c.id)
@@ -259,18 +269,41 @@ def _page(
 
 
 def order_of(
-    listing: Listing, sort: str, *, descending: bool
+    listing: Listing, sort: str, *, descending: bool, rank: ColumnElement[Any] | None = None
 ) -> tuple[ColumnElement[Any], list[ColumnElement[Any]]]:
-    """The sort key of a list, which is never null, and the whole order: the id breaks ties."""
+    """The sort key of a list, which is never null, and the whole order: the id breaks ties.
+
+    Args:
+        rank: of what a search hits, where there is one.
+    """
     main = listing.shape.table
     make_sort = listing.sorts.get(sort)
-    key = make_sort(main, descending) if make_sort else main.c[sort]
+    if sort == RANK and rank is not None:
+        key = rank
+    else:
+        key = make_sort(main, descending) if make_sort else main.c[sort]
     return key, [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
 
 
-def _count(kind: str, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[int]:
-    counted = select(literal(1).label("one")).where(*conditions)
-    if kind == "capped":
+def _source(listing: Listing, asked: _Asked) -> tuple[FromClause, ColumnElement[Any] | None]:
+    """The rows to choose from: the table's own, or those that a search hits, each with its rank.
+
+    The hits come in order, so that a page takes the first of them and looks at no other record.
+    """
+    main = listing.shape.table
+    if not asked.searched or listing.search is None:
+        return main, None
+    best = best_hits(listing.search)
+    ordered = select(best).order_by(best.c.rank, best.c.id).subquery("hits")
+    return main.join(ordered, ordered.c.id == main.c.id), ordered.c.rank
+
+
+def _count(
+    listing: Listing, asked: _Asked, conditions: Sequence[ColumnElement[bool]]
+) -> ColumnElement[int]:
+    source, _ = _source(listing, asked)
+    counted = select(literal(1).label("one")).select_from(source).where(*conditions)
+    if asked.count == "capped":
         counted = counted.limit(COUNT_CAP)
     return select(func.count()).select_from(counted.subquery("counted")).scalar_subquery()
 
@@ -386,6 +419,11 @@ def child_filter(table: Table, parent: str, column: str) -> Condition:
     return condition
 
 
+def _chooses_lifecycle(node: Node) -> TypeGuard[Filter]:
+    """A service adds such a condition to every list, and a search looks nowhere else."""
+    return isinstance(node, Filter) and node.field == "lifecycle" and node.op == "eq"
+
+
 async def list_rows(
     scope: Scope,
     listing: Listing,
@@ -402,12 +440,18 @@ async def list_rows(
         query.names,
         query.expand,
         query.count,
+        query.q is not None,
     )
     statement = _list(listing, actor.rights, guard_kind(actor), asked)
     values = guard_values(actor) | {"limit": query.limit}
     values |= condition_values(query.filters, binds)
     if query.after is not None:
         values["after_key"], values["after_id"] = query.after
+    if query.q is not None:
+        lifecycles = [one for one in query.filters if _chooses_lifecycle(one)]
+        most = MOST_HITS if len(lifecycles) == len(query.filters) else FILTERED_HITS
+        among = set.intersection(*(set(one.values) for one in lifecycles))
+        values |= query.q.values(sorted(among), most)
     row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)
     require_ok(row)
     scope.verified = True

@@ -23,12 +23,14 @@ from crm_api.kit.following import followers_of
 from crm_api.kit.formats import TABLES, Format
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Claim, Stored, find, once
+from crm_api.kit.indexing import Rows
 from crm_api.kit.query import ListQuery, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
-from crm_api.kit.searching import SearchReader
-from crm_api.kit.writing import Rows, Write, write_one
+from crm_api.kit.suggesting import Suggesting, asked_for, suggest
+from crm_api.kit.trees import SearchReader
+from crm_api.kit.writing import Write, write_one
 
 FULL = Rights((frozenset({"*"}),))
 """What a decision reads: everything; what is answered is masked by the caller's own rights."""
@@ -69,6 +71,7 @@ class RecordService:
 
     resource: ClassVar[type[Resource]]
     listing: ClassVar[Listing]
+    suggesting: ClassVar[Suggesting]
     parent: ClassVar[str]
     """The column of child tables that names this record."""
     aside: ClassVar[tuple[tuple[str, Any], ...]] = ()
@@ -180,6 +183,12 @@ class RecordService:
         # Under `or` and `not`, and by "all but …", no record shows that the caller may not open.
         among = tuple(self.lifecycles()) if asked else ("live",)
         return replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
+
+    async def suggest(self, items: Items) -> str:
+        """A few live records that hold what was typed so far."""
+        self.require_read()
+        reader = ListReader(self.resource, self.scope, {})
+        return await suggest(self.scope, self.suggesting, *asked_for(reader, items))
 
     async def history(self, row_id: UUID, items: Items) -> str:
         await self.require_visible(row_id)

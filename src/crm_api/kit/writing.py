@@ -38,6 +38,7 @@ from crm_api.core.db import Statement
 from crm_api.kit.changes import Entry, head_step, log_step, log_values, recordset
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values
 from crm_api.kit.idempotency import Claim, record_step, record_values
+from crm_api.kit.indexing import Rows, index_of, index_step, new_rows
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.reading import readable
 from crm_api.kit.scope import Scope
@@ -47,8 +48,6 @@ STAMPED = frozenset(
     {"created_at", "updated_at", "type_since", "type_override_at", "due_at", "finished_at"}
 )
 """Columns that take the write's own time, which only the head knows."""
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +207,8 @@ class _Asked:
     ensured: tuple[Table, ...]
     numbers: int
     claimed: bool
+    indexed: tuple[str, ...]
+    """The columns of the search row that are made."""
 
 
 @lru_cache(maxsize=512)
@@ -222,12 +223,17 @@ def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Stat
         head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=asked.numbers)
         written = _update_row(table, head)
         puts = {t.name: _replaced(t, asked.parent, head) for t in asked.replaced}
-    others = [_inserted(t, t.name, head) for t in asked.added]
-    others += [_inserted(t, t.name, head, ignore=True) for t in asked.ensured]
+    added = {t.name: _inserted(t, t.name, head) for t in asked.added}
+    ensured = [_inserted(t, t.name, head, ignore=True) for t in asked.ensured]
     names = readable(shape, rights)
     sources = Sources(written, puts)
     body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
-    steps = [*puts.values(), *others, log_step(head)]
+    steps = [*puts.values(), *added.values(), *ensured, log_step(head)]
+    index = index_of(table)
+    if index is not None and asked.indexed:
+        near = Sources(written, puts | added)
+        is_new = asked.operation == "insert"
+        steps.append(index_step(index, written, asked.indexed, near, is_new=is_new))
     if asked.claimed:
         steps.append(
             record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid()))
@@ -237,6 +243,20 @@ def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Stat
         select(body.c.body).scalar_subquery().label("body"),
     )
     return Statement(final.add_cte(*steps))
+
+
+def _searched(
+    shape: Shape, write: Write, organization_id: UUID
+) -> tuple[tuple[str, ...], dict[str, Any]]:
+    """The columns of the search row that follow from this write, and their values."""
+    index = index_of(shape.table)
+    if index is None:
+        return (), {}
+    if write.operation == "insert":
+        names = (*index.parts, *index.joined)
+    else:
+        names = index.touched(write.row, write.replaced)
+    return names, index.values(names, write.row, write.replaced, organization_id)
 
 
 async def write_one(
@@ -250,19 +270,22 @@ async def write_one(
         UniqueClash, LockTimedOut, ReferenceBroken: as PostgreSQL found them; nothing was written.
     """
     actor = scope.actor
+    added = {**write.added, **new_rows(write.added, actor.organization_id)}
+    indexed, searched = _searched(shape, write, actor.organization_id)
     asked = _Asked(
         write.operation,
         parent,
         tuple(write.replaced),
-        tuple(write.added),
+        tuple(added),
         tuple(write.ensured),
         write.numbers,
         claim is not None,
+        indexed,
     )
     statement = _write(shape, actor.rights, guard_kind(actor), asked)
-    values = guard_values(actor) | log_values(write.entries)
+    values = guard_values(actor) | log_values(write.entries) | searched
     values |= {"id": write.row_id, "expected_version": write.expected_version}
-    for rows in (write.replaced, write.added, write.ensured):
+    for rows in (write.replaced, added, write.ensured):
         values |= {
             table.name: json.dumps(list(found), default=str) for table, found in rows.items()
         }

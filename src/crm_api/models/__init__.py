@@ -28,6 +28,7 @@ from crm_api.models.identity import (
     UserRow,
 )
 from crm_api.models.operations import OperationRow
+from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
 __all__ = [
     "ApiKeyRow",
@@ -40,11 +41,13 @@ __all__ = [
     "ClientPhoneRow",
     "ClientRefRow",
     "ClientRow",
+    "ClientSearchRow",
     "ClientSiteRow",
     "ClientTagRow",
     "ContactEmailRow",
     "ContactPhoneRow",
     "ContactRow",
+    "ContactSearchRow",
     "HeadRow",
     "IdempotencyRow",
     "InvitationRow",

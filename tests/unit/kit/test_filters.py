@@ -14,7 +14,7 @@ from crm_api.core.access import Actor, OrganizationContext, RequestContext, Stam
 from crm_api.core.jsonbody import Incoming, validate_body
 from crm_api.kit.filters import Node, canonical
 from crm_api.kit.scope import Scope
-from crm_api.kit.searching import MAX_DEPTH, Search, SearchReader
+from crm_api.kit.trees import MAX_DEPTH, Search, SearchReader
 
 NIL = UUID(int=0)
 ORGANIZATION = OrganizationContext(NIL, "x", ("radio",), "UTC", None, "UGX", 1)

@@ -1,7 +1,9 @@
-"""The key by which two names count as the same, and the looser one that suggestions use."""
+"""The key by which two names count as the same, the looser one of suggestions, and search's own."""
 
 import unicodedata
+from collections.abc import Iterable, Sequence
 from typing import Final
+from zlib import crc32
 
 from crm_api.core.formats.faults import refuse
 from crm_api.core.formats.text import normalized
@@ -125,3 +127,82 @@ def _suffix_size(words: list[str]) -> int:
         if len(words) > size and tuple(words[-size:]) == suffix:
             return size
     return 1 if words[-1] in _SUFFIXES else 0
+
+
+# ------------------------------------------------------------------------- search
+
+_PLAIN_LETTERS: Final = str.maketrans(
+    {
+        "\u00e6": "ae",
+        "\u0153": "oe",
+        "\u00f8": "o",
+        "\u0142": "l",
+        "\u0111": "d",
+        "\u00f0": "d",
+        "\u00fe": "th",
+        "\u0131": "i",
+        # The accents of the Latin, Greek and Cyrillic scripts; the signs of others make the word.
+        **{chr(point): None for point in range(0x0300, 0x0370)},
+    }
+)
+_WORD_HEAD: Final = 7
+_NAME_HEAD: Final = 9
+_MOST_WORDS: Final = 12
+
+
+def search_words(name: str) -> list[str]:
+    """The words of a name as they are stored for search, and asked for: its key without accents.
+
+    ValueError as for `name_key`.
+    """
+    key = name_key(name)
+    if not key.isascii():
+        parts = normalized("NFKC", unicodedata.normalize("NFKD", key).translate(_PLAIN_LETTERS))
+        key = parts or key
+    return key.split()
+
+
+def padded(words: Sequence[str]) -> str:
+    """Words as one text with a space at either end: so the edge of a word is a character too."""
+    return f" {' '.join(words)} " if words else ""
+
+
+def near_keys(word: str, salt: bytes) -> set[int]:
+    """What a word shares with each that is one letter away: inserted, left out, other, swapped.
+
+    Of the first letters, so that long words make few keys: those of the word, and of what is left
+    of it without each one of its letters, as 32-bit numbers. A mistake behind them is none. Digits
+    alone are near to nothing but themselves.
+
+    Args:
+        salt: whose name it is. Other organizations' keys are others, so that an index of the keys
+            alone is one of each organization by itself.
+    """
+    return _keys(word, _WORD_HEAD, salt) if not word.isdigit() else {_key(salt, word)}
+
+
+def joined_keys(words: Iterable[str], salt: bytes) -> set[int]:
+    """The same of a name's beginning without spaces: of one that is near as a whole.
+
+    They are none of a word's: who asks for a name finds it among many that hold that word.
+    """
+    return _keys("".join(words), _NAME_HEAD, salt + b"=")
+
+
+def all_near_keys(words: Sequence[str], salt: bytes) -> list[int]:
+    """What is stored of a name."""
+    keys = joined_keys(words, salt)
+    for word in words[:_MOST_WORDS]:
+        keys |= near_keys(word, salt)
+    return sorted(keys)
+
+
+def _keys(text: str, head: int, salt: bytes) -> set[int]:
+    kept = text[:head]
+    forms = [kept, *(kept[:n] + kept[n + 1 :] for n in range(len(kept)))]
+    return {_key(salt, form) for form in forms if form}
+
+
+def _key(salt: bytes, form: str) -> int:
+    """Signed, as PostgreSQL's integer is."""
+    return crc32(salt + form.encode()) - 2**31

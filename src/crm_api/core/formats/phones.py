@@ -156,3 +156,13 @@ def _owner(plans: tuple[Plan, ...], number: str) -> Plan | None:
     if len(plans) == 1:
         return plans[0]
     return next((plan for plan in plans if plan.claims(number)), None)
+
+
+def searched_digits(e164: str, national: str) -> list[str]:
+    """The digits by which a number is found: international, and national where that differs.
+
+    Asked numbers lose their leading zeros, so that most national forms end the international one.
+    """
+    whole = e164.removeprefix("+")
+    local = "".join(char for char in national if char.isdecimal()).lstrip("0")
+    return [whole] if whole.endswith(local) else [whole, local]

@@ -15,6 +15,7 @@ from crm_api.kit.fields import Resource
 from crm_api.kit.filters import OPERATORS, VERSION, Filter, Junction, Node, value_kind
 from crm_api.kit.query import MAX_LIMIT, MAX_VALUES, ListQuery, ListReader
 from crm_api.kit.scope import Scope
+from crm_api.kit.search import MAX_TERM
 
 MAX_DEPTH: Final = 8
 MAX_LEAVES: Final = 100
@@ -161,6 +162,15 @@ class Selection(BaseModel):
 class Search(Selection):
     """A page of the records that meet a tree of conditions: at most 8 levels, 100 conditions."""
 
+    q: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=MAX_TERM,
+            description="What is to be found, as in the query string of the list.",
+            examples=["kampala"],
+        ),
+    ] = None
     limit: Annotated[
         int | None, Field(ge=1, le=MAX_LIMIT, description="How many, at most.", examples=[50])
     ] = None
@@ -304,7 +314,7 @@ def _conjoined(node: Node | None) -> tuple[Node, ...]:
 
 def _members(sent: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """The other members as the query string would have them; of another type they are faults."""
-    for name in ("sort", "cursor", "count"):
+    for name in ("q", "sort", "cursor", "count"):
         if isinstance(sent.get(name), str):
             yield name, sent[name]
     if type(sent.get("limit")) is int:

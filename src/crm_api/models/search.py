@@ -1,0 +1,90 @@
+"""Search: one narrow row for each client and contact, with one text for each right.
+
+The rows follow from other tables, in the statement that writes those (`kit.indexing`).
+"""
+
+from uuid import UUID
+
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Index, Integer, literal_column
+from sqlalchemy.orm import Mapped, mapped_column
+
+from crm_api.models.base import Base, Tenant, belongs_to
+
+_SHOWN_NUMBER = "'c-' || lpad(number::text, greatest(6, length(number::text)), '0')"
+"""A client's number as people type it, in small letters."""
+
+
+class SearchColumns:
+    """What both have: texts of words with a space at either end of each, and how names are near."""
+
+    lifecycle: Mapped[str]
+    name: Mapped[str]
+    near: Mapped[list[int]] = mapped_column(ARRAY(Integer))
+    """Of each word of the name, and of it without each one of its letters (`near_keys`)."""
+    emails: Mapped[str]
+    phones: Mapped[str]
+
+
+def _indexes(table: str, key: str, *more: "str | ColumnElement[str]") -> tuple[Index, ...]:
+    """For names that begin so, for texts that contain so, and for names that are near.
+
+    The organization is a key of them, so that the rows of others cost nothing. What names begin
+    with is compared by bytes, whatever the order of the database, and answered by the index alone.
+    """
+    grams = ("name", "emails", "phones", "people", "shown_number")
+    return (
+        Index(
+            f"ix_{table}_begins",
+            "organization_id",
+            "lifecycle",
+            "name",
+            key,
+            postgresql_ops={"name": "text_pattern_ops"},
+        ),
+        Index(
+            f"ix_{table}_contains",
+            "organization_id",
+            "name",
+            "emails",
+            "phones",
+            *more,
+            postgresql_using="gin",
+            postgresql_ops=dict.fromkeys(grams, "gin_trgm_ops"),
+        ),
+        # Its keys tell the organizations apart by themselves.
+        Index(f"ix_{table}_near", "near", postgresql_using="gin"),
+    )
+
+
+class ClientSearchRow(Tenant, SearchColumns, Base):
+    """What a client is found by."""
+
+    __tablename__ = "client_search"
+
+    client_id: Mapped[UUID] = mapped_column(primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+    people: Mapped[str]
+    """The names of its persons."""
+
+    __table_args__ = (
+        belongs_to("client_id", "clients", name="fk_client_search_client"),
+        *_indexes(
+            "client_search",
+            "client_id",
+            "people",
+            literal_column(f"({_SHOWN_NUMBER})").label("shown_number"),
+        ),
+    )
+
+
+class ContactSearchRow(Tenant, SearchColumns, Base):
+    """What a person is found by."""
+
+    __tablename__ = "contact_search"
+
+    contact_id: Mapped[UUID] = mapped_column(primary_key=True)
+
+    __table_args__ = (
+        belongs_to("contact_id", "contacts", name="fk_contact_search_contact"),
+        *_indexes("contact_search", "contact_id"),
+    )
