@@ -16,6 +16,9 @@ from crm_api.core.server import uvicorn_options
 from crm_api.installation import InstallationError, prepare, refuse_unsafe_role
 
 DRAIN_SECONDS = 20
+ANSWER_SECONDS = 60
+"""uvicorn takes a process for hung that does not answer it in five, also while it still imports: on
+a busy machine it would kill and start them for ever."""
 FACTORY = "crm_api.main:app_from_environment"
 
 
@@ -76,5 +79,6 @@ def _run(settings: Settings, *, reload: bool) -> None:
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=[str(network) for network in settings.trusted_proxies] or None,
         timeout_graceful_shutdown=DRAIN_SECONDS,
+        timeout_worker_healthcheck=ANSWER_SECONDS,
         **uvicorn_options(),
     )
