@@ -237,7 +237,7 @@ async def _give_search(
     if not await owner.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await owner.execute(f'CREATE ROLE "{role}" NOLOGIN NOSUPERUSER NOBYPASSRLS')
     # To give something away one must be a member; but a member would read by the second policy.
-    is_member = await owner.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", role)
+    is_member = await owner.fetchval("SELECT pg_has_role(current_user, $1, 'USAGE')", role)
     if not is_member:
         await owner.execute(f'GRANT "{role}" TO CURRENT_USER')
     await _let_search(owner, application)
