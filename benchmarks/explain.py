@@ -89,9 +89,12 @@ def _literals(stand: Stand, call: Call) -> str:
 
 
 def _literal(value: Any) -> str:
+    if value is None:
+        return "NULL"
     if isinstance(value, bytes):
         return f"'\\x{value.hex()}'"
     if isinstance(value, list | tuple):
-        return "ARRAY[" + ", ".join(_literal(item) for item in value) + "]::text[]"
+        # Of no type yet, so that each parameter takes it as its own.
+        value = "{" + ",".join(json.dumps(str(item), ensure_ascii=False) for item in value) + "}"
     text = str(value).replace("'", "''")
     return f"'{text}'"

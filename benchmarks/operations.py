@@ -5,6 +5,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from benchmarks import dataset
 from benchmarks.marks import NUMBER
@@ -14,6 +15,7 @@ from benchmarks.statements import (
     FILTERED,
     MARK,
     PAGE,
+    TERMS,
     Call,
     Recorded,
     create_fields,
@@ -45,6 +47,9 @@ BOUNDS: Mapping[str, tuple[str, float | None]] = {
     "filter": ("list, 2 filters + sort", 0.4),
     "create": ("create", 0.3),
     "patch": ("patch one field", 0.4),
+    "search_substring": ("search, part of a name", None),
+    "search_fuzzy": ("search, misspelt", None),
+    "suggest": ("suggest", None),
 }
 
 
@@ -118,6 +123,10 @@ def _request(name: str, tenant: Tenant, n: int, recorded: Recorded) -> str:
             return _http("GET", path, tenant.token)
         case "filter":
             return _http("GET", f"/v1/clients?{FILTERED}", tenant.token)
+        case "search_substring" | "search_fuzzy":
+            return _http("GET", f"/v1/clients?q={quote(TERMS[name])}", tenant.token)
+        case "suggest":
+            return _http("GET", f"/v1/clients/suggest?q={quote(TERMS[name])}", tenant.token)
         case "create":
             return _http("POST", "/v1/clients", tenant.token, create_fields())
         case "patch":

@@ -50,6 +50,8 @@ class Script:
     def _argument(self, found: re.Match[str], arguments: Sequence[Any]) -> str:
         n = int(found[1])
         value = arguments[n - 1]
+        if value is None or value == "":
+            return "NULL" if value is None else "''"  # pgbench has no empty variables
         if value == VERSION:
             return (
                 "(SELECT version FROM clients WHERE organization_id = :org::uuid AND id ="

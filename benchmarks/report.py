@@ -10,6 +10,8 @@ from benchmarks.stand import HOME, ORGANIZATIONS
 
 SAME_COST = 0.9
 """Page 1000 costs what page 1 costs: its throughput is at least this share."""
+TYPING_COST = 2.0
+"""Suggestions take at most so many times a get."""
 
 
 def write(results: dict[str, Any]) -> None:
@@ -46,6 +48,10 @@ def _operations(results: dict[str, Any]) -> None:
         share = median(deep / first for deep, first in pairs)
         print(f"\nPage 1000 is answered at {share:.2f} of the rate of page 1: ", end="")
         print("PASS" if share >= SAME_COST else "short")
+    if {"get", "suggest"} <= found.keys():
+        times = found["suggest"]["p50_ms"] / found["get"]["p50_ms"]
+        print(f"Suggestions take {times:.2f} times a get: ", end="")
+        print("PASS" if times <= TYPING_COST else "short")
     memory = results["memory_mb"]
     if memory["at_rest"] is not None:
         print(

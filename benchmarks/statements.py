@@ -26,6 +26,12 @@ MARK = "900000000001"
 
 FILTERED = "status=active&industry=retail&sort=name&limit=50"
 PAGE = 50
+TERMS = {
+    "search_substring": "alcon 677",
+    "search_fuzzy": "flacon hotel 677",
+    "suggest": "falcon hotel 6",
+}
+"""What is sought, operation by operation: a client of every size of the data set."""
 DEEP_PAGE = 1000
 
 _UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
@@ -108,6 +114,11 @@ async def record(stand: Stand) -> Recorded:
         ):
             await service.list(items)
             found[name] = _last(db, stand.big, 1)
+        for name in ("search_substring", "search_fuzzy"):
+            await service.list([("q", TERMS[name])])
+            found[name] = _last(db, stand.big, 1)
+        await service.suggest([("q", TERMS["suggest"])])
+        found["suggest"] = _last(db, stand.big, 1)
         async with db.rehearsal(stand.big.actor.organization_id):
             await service.create(client_body(create_fields()), None)
             found["create"] = _last(db, stand.big, 1)

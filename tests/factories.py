@@ -1,7 +1,7 @@
 """What tests begin with: an organization, its people, and records made through the API."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -9,9 +9,12 @@ from uuid import UUID
 import httpx
 from fastapi import FastAPI
 
+from crm_api.catalogues.service import known_entries
+from crm_api.clients.bulk import NewClient, decide_client, insert_clients
 from crm_api.core.access import ROLES
 from crm_api.identity.provision import add_user
-from crm_api.organizations.provision import provision_organization
+from crm_api.organizations.provision import find_context, provision_organization
+from crm_api.organizations.system import system_scope
 
 PASSWORD = "seven quiet herons cross the marsh"  # of the tests' own people
 
@@ -86,3 +89,14 @@ async def make_organization(
 
 Establish = Callable[..., Awaitable[Organization]]
 """Makes an organization with the presets that are named."""
+
+
+async def insert_names(app: FastAPI, made: Organization, names: Sequence[str]) -> None:
+    """A client of each name, as an import writes them: all at once."""
+    context = await find_context(app.state.db, made.slug)
+    assert context is not None
+    scope = system_scope(app.state.db, context, "manager", "test")
+    known = await known_entries(app.state.db, context)
+    bodies = [{"name": name, "emails": [f"c{n}@x{n}.example"]} for n, name in enumerate(names)]
+    decided = [decide_client(scope, body, context, known) for body in bodies]
+    await insert_clients(scope, [one for one in decided if isinstance(one, NewClient)])

@@ -1,6 +1,6 @@
 """Search: a narrow row for each client and contact, and the functions that look through them.
 
-The functions are the only readers that no policy slows down (docs/adr/0011); `crm-api migrate`
+The functions are the only readers that no policy slows down (docs/adr/0013); `crm-api migrate`
 gives them to the role that the second policy names. They filter by the organization's setting.
 """
 
@@ -22,8 +22,11 @@ EXTENSIONS = ("pg_trgm", "btree_gin")
 # Both were trusted long before PostgreSQL 15: the owner of the database may add them.
 SHOWN_NUMBER = "'c-' || lpad(number::text, greatest(6, length(number::text)), '0')"
 BATCH = 5000
-MOST, ENOUGH, NEAR = 1000, 5, 40
-"""Names that begin so; hits that make a misspelling unlikely; near names that are looked at."""
+BEGINS, ENOUGH, NEAR = 5, 5, 40
+"""Names that begin so, for each other hit that is looked at; hits that make a misspelling unlikely;
+near names that are looked at."""
+# A new row waits in a list that each search reads whole: it shall stay short.
+WAITING = "WITH (gin_pending_list_limit = 64)"
 
 # A pattern that is null matches nothing, and its index is not even looked at: so a caller who may
 # not read something hands none over. All words of a name stand in one scan of one index, which
@@ -123,7 +126,7 @@ DECLARE
     more integer;
 BEGIN
     -- The index alone answers what a name begins with; what is held elsewhere costs its rows.
-    RETURN QUERY {begins} LIMIT {MOST};
+    RETURN QUERY {begins} LIMIT q_most * {BEGINS};
     GET DIAGNOSTICS held = ROW_COUNT;
     IF held >= q_most THEN
         RETURN;
@@ -190,8 +193,8 @@ def _create(table: str, key: str, target: str, *more: "sa.Column[object]") -> No
     words = [f"{name} {grams}" for name in ("name", "emails", "phones")]
     extra = [f"people {grams}", f"({SHOWN_NUMBER}) {grams}"] if more else []
     columns = ", ".join(["organization_id", *words, *extra])
-    op.execute(f"CREATE INDEX ix_{table}_contains ON {table} USING gin ({columns})")
-    op.execute(f"CREATE INDEX ix_{table}_near ON {table} USING gin (near)")
+    op.execute(f"CREATE INDEX ix_{table}_contains ON {table} USING gin ({columns}) {WAITING}")
+    op.execute(f"CREATE INDEX ix_{table}_near ON {table} USING gin (near) {WAITING}")
     op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
     op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
     op.execute(

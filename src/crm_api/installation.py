@@ -239,7 +239,7 @@ async def search_is_granted(
 async def _grant_search(
     owner: "asyncpg.Connection[asyncpg.Record]", role: str, application: str
 ) -> None:
-    """Give the search functions to their role (docs/adr/0011); done once, it is left alone.
+    """Give the search functions to their role (docs/adr/0013); done once, it is left alone.
 
     Where the owner can neither create nor give it, they stay its own: the answers are the same,
     but row-level security then has each row of the organization read. `crm-api doctor` tells.
@@ -265,7 +265,7 @@ async def _give_search(
     if not await owner.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
         await owner.execute(f'CREATE ROLE "{role}" NOLOGIN NOSUPERUSER NOBYPASSRLS')
     # To give something away one must be a member; but a member would read by the second policy.
-    is_member = await owner.fetchval("SELECT pg_has_role(current_user, $1, 'MEMBER')", role)
+    is_member = await owner.fetchval("SELECT pg_has_role(current_user, $1, 'USAGE')", role)
     if not is_member:
         await owner.execute(f'GRANT "{role}" TO CURRENT_USER')
     await _let_search(owner, application)

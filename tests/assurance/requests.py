@@ -119,8 +119,14 @@ def _number() -> str:
     return f"+25677{secrets.randbelow(9_000_000) + 1_000_000}"
 
 
+REQUIRED_QUERY = {"/v1/clients/suggest": "q=client", "/v1/contacts/suggest": "q=person"}
+"""What an operation asks for besides its path and body."""
+
+
 def filled(path: str, ids: Mapping[str, str]) -> str:
+    """The target of a request: its path with these ids, and the query that it cannot do without."""
+    query = REQUIRED_QUERY.get(path)
     for name, value in ids.items():
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path, f"{path}: a parameter that no test knows"
-    return path
+    return f"{path}?{query}" if query else path

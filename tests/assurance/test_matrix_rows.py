@@ -44,7 +44,7 @@ OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""
 
 NO_FILTERS = frozenset(
-    {"limit", "cursor", "sort", "fields", "expand", "count", "explain", "currency", "usage"}
+    {"limit", "cursor", "sort", "fields", "expand", "count", "explain", "currency", "usage", "q"}
 )
 KEYED = frozenset({"attributes"})
 """Filters whose names nobody knows beforehand (`attributes.{key}`) stand in no document."""

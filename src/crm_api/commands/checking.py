@@ -5,6 +5,7 @@ import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator
 from typing import Annotated
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import typer
@@ -19,6 +20,8 @@ from crm_api.installation import (
     connected,
     head_revision,
     refuse_unsafe_role,
+    search_is_granted,
+    search_role,
 )
 from crm_api.kit.verification import verify_log
 from crm_api.models import metadata
@@ -146,6 +149,9 @@ async def _examine(settings: Settings) -> list[tuple[bool, str]]:
             "WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"
         )
         forced = {row["relname"]: row["forced"] for row in rows}
+        fast = current and await search_is_granted(
+            owner, search_role(place.owner), urlsplit(place.application).username or ""
+        )
     tenants = [
         t.name
         for t in metadata.sorted_tables
@@ -156,6 +162,8 @@ async def _examine(settings: Settings) -> list[tuple[bool, str]]:
     text = f"row-level security forced on {closed} of {len(tenants)} tables"
     found.append((not open_tables, text))
     found.append(await _role(place.application))
+    slow = "searches read every row: crm-api migrate, as an owner that may create roles (README)"
+    found.append((fast, "searches use their indexes" if fast else slow))
     free = shutil.disk_usage(settings.data_dir.parent).free
     found.append((free > FREE_BYTES, f"{free >> 20} MiB free beside {settings.data_dir}"))
     return found

@@ -23,9 +23,10 @@ from crm_api.core.formats.text import has_control, typewritten
 from crm_api.kit.fields import Resource
 
 MAX_TERM: Final = 200
-FILTERED_HITS, MOST_HITS, SUGGESTED_HITS = 1000, 200, 60
+FILTERED_HITS, MOST_HITS, SUGGESTED_HITS = 1000, 200, 40
 """For a list with filters, a list without, and suggestions: where fewer names begin with the term,
-as many records are looked at that hold it elsewhere. Of names that begin with it, 1,000."""
+as many records are looked at that hold it elsewhere. Of names that begin with it, five times so
+many."""
 
 _WILD: Final = re.compile(r"([*?])")
 _LAST: Final = "\U0010ffff"

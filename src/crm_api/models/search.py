@@ -31,6 +31,8 @@ def _indexes(table: str, key: str, *more: "str | ColumnElement[str]") -> tuple[I
     The organization is a key of them, so that the rows of others cost nothing. What names begin
     with is compared by bytes, whatever the order of the database, and answered by the index alone.
     """
+    # A new row waits in a list that each search reads whole: it shall stay short.
+    options = {"gin_pending_list_limit": 64}
     grams = ("name", "emails", "phones", "people", "shown_number")
     return (
         Index(
@@ -49,10 +51,11 @@ def _indexes(table: str, key: str, *more: "str | ColumnElement[str]") -> tuple[I
             "phones",
             *more,
             postgresql_using="gin",
+            postgresql_with=options,
             postgresql_ops=dict.fromkeys(grams, "gin_trgm_ops"),
         ),
         # Its keys tell the organizations apart by themselves.
-        Index(f"ix_{table}_near", "near", postgresql_using="gin"),
+        Index(f"ix_{table}_near", "near", postgresql_using="gin", postgresql_with=options),
     )
 
 
