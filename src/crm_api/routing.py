@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Header, Query, Request, Response
-from pydantic import BeforeValidator
+from fastapi import Header, Path, Query, Request, Response
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from crm_api.core.formats.text import LINE_PATTERN
 from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
 from crm_api.kit.idempotency import Claim, claim_of
@@ -19,6 +20,18 @@ T = TypeVar("T")
 
 PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
 """An id in a path; a malformed one is the id of no record."""
+
+RefSource = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"}),
+    Path(description="The other system.", examples=["billing"]),
+]
+RefId = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": LINE_PATTERN}),
+    Path(description="The id there, URL-encoded; it may hold slashes.", examples=["A-17"]),
+]
+"""What is no reference is that of no record, or a fault of content: not the router's to judge."""
 
 IfMatch = Annotated[
     str | None,

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, or_, select
+from sqlalchemy import ColumnElement, Text, cast, exists, func, literal, literal_column, select
 
 from crm_api.clients.repository import (
     ATTRIBUTES,
@@ -18,6 +18,7 @@ from crm_api.clients.repository import (
 from crm_api.contacts.repository import digits, email_key, sort_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.reading import Listing, child_filter, compare
+from crm_api.kit.refs import ref_filter
 
 
 def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
@@ -29,22 +30,6 @@ def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> 
             ATTRIBUTES.c.client_id == main.c.id,
             ATTRIBUTES.c.key == key,
             compare(ATTRIBUTES.c.value, "eq" if op == "ne" else op, n, many=many),
-        )
-    )
-    return ~hit if op == "ne" else hit
-
-
-def _ref_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    """`external_refs=billing:A-17`, or a bare id of any source."""
-    n, many = at
-    whole = REFS.c.source.concat(":").concat(REFS.c.external_id)
-    hit = exists(
-        select(literal(1)).where(
-            REFS.c.organization_id == ORG,
-            REFS.c.client_id == main.c.id,
-            or_(
-                compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)
-            ),
         )
     )
     return ~hit if op == "ne" else hit
@@ -76,7 +61,7 @@ CLIENT_LISTING = Listing(
         "type": _typed_filter,
         "tags": child_filter(TAGS, "client_id", "tag"),
         "attributes": _attribute_filter,
-        "external_refs": _ref_filter,
+        "external_refs": ref_filter(REFS, "client_id"),
         "emails": child_filter(EMAILS, "client_id", "key"),
         "phones": child_filter(PHONES, "client_id", "e164"),
         "country_code": child_filter(SITES, "client_id", "country_code"),

@@ -24,6 +24,7 @@ from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
+from crm_api.kit.refs import whole_ref
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
 
@@ -107,8 +108,7 @@ BLOCKED_BY_REF = Statement(
         CLIENTS.c.organization_id == ORG,
         REFS.c.organization_id == ORG,
         REFS.c.client_id == CLIENTS.c.id,
-        REFS.c.source.concat(":").concat(REFS.c.external_id)
-        == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        whole_ref(REFS) == func.any(bindparam("keys", type_=ARRAY(Text()))),
         CLIENTS.c.id != bindparam("id", type_=Uuid()),
     )
     .limit(10)

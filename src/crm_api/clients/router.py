@@ -5,19 +5,20 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 
-from crm_api.clients.batch import Batch, BatchResult, run_batch
 from crm_api.clients.links import LinkService
 from crm_api.clients.of_contacts import ServedClients
 from crm_api.clients.overrides import OverrideService
 from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, OverrideEntry
 from crm_api.clients.repository import CLIENT_SHAPE
-from crm_api.clients.schemas import Client
+from crm_api.clients.schemas import Client, UpsertedClient
 from crm_api.clients.service import ClientService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.batch import Batch, BatchResult, run_batch
+from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
+from crm_api.kit.upserting import Named
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -28,6 +29,8 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    RefId,
+    RefSource,
     answers,
     as_json,
     as_list,
@@ -95,7 +98,7 @@ async def batch_clients(
 ) -> Response:
     """Run up to 200 operations: each by itself, or all or none with `atomic`."""
     key = await claim(scope, request, dry_run=dry_run)
-    found = await tried(scope, run_batch(scope, body, key), dry_run=dry_run)
+    found = await tried(scope, run_batch(ClientService(scope), body, key), dry_run=dry_run)
     return Response(found.body, 207, found.headers, "application/json")
 
 
@@ -129,6 +132,47 @@ async def patch_client(
 ) -> Response:
     """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
     return as_one(await ClientService(scope).patch(client_id, body, if_match, dry_run=dry_run))
+
+
+@router.get(
+    "/by-ref/{source}/{external_id:path}",
+    responses=answers(200, Client, "The client."),
+    openapi_extra=needs("clients.card:read"),
+)
+async def get_client_by_ref(
+    scope: CurrentScope,
+    source: RefSource,
+    external_id: RefId,
+    items: Annotated[Items, Depends(OneQuery(EXPANSIONS))],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read the client that another system knows by this id."""
+    named = Named(source, external_id)
+    return as_one(await ClientService(scope).get_by_ref(named, items), if_none_match)
+
+
+@router.put(
+    "/by-ref/{source}/{external_id:path}",
+    dependencies=[Declared],
+    responses={
+        **answers(200, UpsertedClient, "The client that had the reference, changed or not."),
+        **answers(201, UpsertedClient, "The new client of this reference."),
+    },
+    openapi_extra=needs("clients.*:create", "clients.*:update"),
+)
+async def upsert_client(
+    scope: CurrentScope,
+    source: RefSource,
+    external_id: RefId,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Upsert[Client]))],
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Make the client of this reference, or merge into it; what is not newer is not applied."""
+    named = Named(source, external_id)
+    write = ClientService(scope).upsert(named, body, if_match)
+    found = await tried(scope, write, dry_run=dry_run)
+    return as_one(replace(found, status=200) if dry_run else found)
 
 
 @router.delete(

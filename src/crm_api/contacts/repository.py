@@ -14,12 +14,14 @@ from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
 from crm_api.kit.reading import IDS, Listing, child_filter, compare
+from crm_api.kit.refs import ref_filter, refs_of, whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.models import (
     ClientContactRow,
     ClientRow,
     ContactEmailRow,
     ContactPhoneRow,
+    ContactRefRow,
     ContactRow,
     MembershipRow,
     table_of,
@@ -28,6 +30,7 @@ from crm_api.models import (
 CONTACTS = table_of(ContactRow)
 EMAILS = table_of(ContactEmailRow)
 PHONES = table_of(ContactPhoneRow)
+REFS = table_of(ContactRefRow)
 LINKS = table_of(ClientContactRow)
 CLIENTS = table_of(ClientRow)
 MEMBERSHIPS = table_of(MembershipRow)
@@ -70,6 +73,7 @@ CONTACT_SHAPE = Shape(
     resource=Contact,
     table=CONTACTS,
     expressions={
+        "external_refs": refs_of(REFS, "contact_id"),
         "links": _links,
         "emails": lambda s, _: json_list(children(s, EMAILS, "contact_id", EMAIL_COLUMNS), "ce"),
         "phones": lambda s, _: json_list(children(s, PHONES, "contact_id", PHONE_COLUMNS), "cp"),
@@ -83,6 +87,7 @@ CONTACT_LISTING = Listing(
         "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
         "emails": child_filter(EMAILS, "contact_id", "key"),
         "phones": child_filter(PHONES, "contact_id", "e164"),
+        "external_refs": ref_filter(REFS, "contact_id"),
     },
     sorts={"name": lambda main, _: main.c.name_key},
 )
@@ -149,6 +154,19 @@ BLOCKED_BY_EMAIL = Statement(
         EMAILS.c.organization_id == ORG,
         EMAILS.c.contact_id == CONTACTS.c.id,
         EMAILS.c.key == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        CONTACTS.c.id != bindparam("id", type_=Uuid()),
+    )
+    .order_by(CONTACTS.c.id)
+    .limit(20)
+)
+
+BLOCKED_BY_REF = Statement(
+    select(CONTACTS.c.id, CONTACTS.c.name, CONTACTS.c.lifecycle)
+    .where(
+        CONTACTS.c.organization_id == ORG,
+        REFS.c.organization_id == ORG,
+        REFS.c.contact_id == CONTACTS.c.id,
+        whole_ref(REFS) == func.any(bindparam("keys", type_=ARRAY(Text()))),
         CONTACTS.c.id != bindparam("id", type_=Uuid()),
     )
     .order_by(CONTACTS.c.id)

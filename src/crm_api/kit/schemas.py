@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import MISSING, BaseModel, ConfigDict, Field, create_model
 
 from crm_api.kit.fields import Resource, Write, access_of
+from crm_api.kit.refs import MAX_VERSION
 
 R = TypeVar("R", bound=Resource)
 
@@ -89,7 +90,7 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
                 accepted,
                 Field(default=_ABSENT, description=about, examples=examples),
             )
-    for name, (kind, about) in getattr(cls, f"{prefix.lower()}_options", {}).items():
+    for name, (kind, about) in _options(prefix, cls).items():
         members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
     model = create_model(
         f"{prefix}{cls.__name__}",
@@ -101,9 +102,20 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     return model
 
 
+def _options(prefix: str, cls: type[Resource]) -> dict[str, tuple[Any, str]]:
+    """What a body takes besides fields."""
+    created, patched = (getattr(cls, f"{kind}_options", {}) for kind in ("create", "patch"))
+    if prefix == "Upsert":
+        return {**created, **patched, "version": (_VERSION, "The version at the source.")}
+    found: dict[str, tuple[Any, str]] = created if prefix == "Create" else patched
+    return found
+
+
+_VERSION = Annotated[int, Field(ge=0, le=MAX_VERSION)]
 _ABOUT = {
     "Create": "What a new {} may carry; your role decides which of it.",
     "Patch": "What may change of a {} (RFC 7396); your role decides which of it.",
+    "Upsert": "What another system knows of a {}; your role decides which of it.",
 }
 
 
@@ -114,6 +126,9 @@ if TYPE_CHECKING:
 
     class Patch(BaseModel, Generic[R]):
         """The body of a patch."""
+
+    class Upsert(BaseModel, Generic[R]):
+        """The body of a delivery from another system."""
 
 else:
 
@@ -128,3 +143,9 @@ else:
 
         def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
             return _derive("Patch", resource, Write.LATER)
+
+    class Upsert:
+        """The body of a delivery: what creates and patches take, and a version; nothing required."""
+
+        def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
+            return _derive("Upsert", resource, Write.ALWAYS)
