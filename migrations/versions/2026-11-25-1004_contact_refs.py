@@ -1,4 +1,4 @@
-"""The ids of contacts in other systems; and where links of the past are found."""
+"""The ids of contacts in other systems."""
 
 import sqlalchemy as sa
 from alembic import op

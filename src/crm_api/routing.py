@@ -99,7 +99,7 @@ async def tried(scope: Scope, write: Awaitable[T], *, dry_run: bool) -> T:
 class IdempotencyKey:
     """Documents the header; `claim` reads it, as it needs the scope too."""
 
-    header_parameters = (
+    query_parameters = (
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -161,10 +161,25 @@ def _limit() -> dict[str, Any]:
     return _parameter("limit", "How many, at most.", schema, 50)
 
 
-class OneQuery:
-    """The query of a single resource: `fields`, `expand`, `explain`."""
+_INSTANT = "2026-01-31T00:00:00Z"
+_MOMENT = {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}
+_AS_OF = _parameter("as_of", "The record as it was at this time.", _MOMENT, _INSTANT)
+_ENTRY_OR_TIME = {
+    "type": "string",
+    "minLength": 17,
+    "maxLength": 40,
+    "pattern": "^[0-9A-Za-z:.+-]+$",
+}
+ERASED: dict[int | str, dict[str, Any]] = {
+    410: {"description": "An erasure took the values of that time."}
+}
+"""What may happen to whoever looks back."""
 
-    def __init__(self, expansions: Sequence[str] = ()) -> None:
+
+class OneQuery:
+    """The query of a single resource: `fields`, `expand`, `explain`; of what has a past `as_of`."""
+
+    def __init__(self, expansions: Sequence[str] = (), *, past: bool = False) -> None:
         self.query_parameters = [
             _parameter(
                 "fields",
@@ -173,6 +188,7 @@ class OneQuery:
                 "id,name",
             ),
             *_expand(expansions),
+            *([_AS_OF] if past else []),
             EXPLAIN,
         ]
 
@@ -198,6 +214,26 @@ class HistoryQuery:
     """The query of a history: paging alone."""
 
     query_parameters = (_limit(), _CURSOR, EXPLAIN)
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+class DiffQuery:
+    """The query of a comparison: two versions."""
+
+    query_parameters = (
+        _parameter(
+            "from", "The entry of the history, or the time, to begin at.", _ENTRY_OR_TIME, _INSTANT
+        ),
+        _parameter(
+            "to",
+            "The entry, or the time, to end at; now unless said.",
+            _ENTRY_OR_TIME,
+            "2026-02-28T00:00:00Z",
+        ),
+        EXPLAIN,
+    )
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)
@@ -268,7 +304,7 @@ _KINDS: dict[str, tuple[dict[str, Any], Any]] = {
     "date": ({"type": "string", "format": "date", "minLength": 10, "maxLength": 10}, "2026-01-31"),
     "instant": (
         {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40},
-        "2026-01-31T00:00:00Z",
+        _INSTANT,
     ),
     "integer": (
         {"type": "integer", "format": "int64", "minimum": -(10**17), "maximum": 10**17},

@@ -36,6 +36,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_api_key": minimal("api_keys"),
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
+        "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
     }
     changes: dict[str, Json] = {
@@ -43,6 +44,10 @@ def body_of(operation: str, known: Known) -> Json | None:
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
+        "upsert_client": {"remarks": f"Remark {mark}"},
+        "upsert_contact": {"honorific": f"Dr {mark}"},
+        "restore_client_version": {"as_of": "2099-01-01T00:00:00Z"},
+        "restore_contact_version": {"as_of": "2099-01-01T00:00:00Z"},
         "verify_client_email": {"reachability": "verified"},
         "verify_client_phone": {"reachability": "bounced"},
         "verify_contact_email": {"reachability": "invalid"},
@@ -69,6 +74,11 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found |= {"contact_id": made["id"]} | _points(made)
         if operation == "restore_contact":
             await world.admin("DELETE", f"/v1/contacts/{found['contact_id']}")
+    if "{external_id}" in path:
+        resource = path.split("/")[2]
+        ref = {"source": "billing", "id": f"A/{secrets.token_hex(5)}"}
+        await world.make(resource, external_refs=[ref])
+        found |= {"source": ref["source"], "external_id": ref["id"].replace("/", "%2F")}
     if "{user_id}" in path:
         made = await world.make("users")
         await accept(world.organization, made)

@@ -215,7 +215,8 @@ class CatalogueService:
                 except ReferenceBroken:
                     raise _in_use() from None
                 await self._moved()
-                diff = {name: (current[name], None) for name in ("key", *PLAIN)}
+                names = ("key", *PLAIN, *ONLY_IN)
+                diff = {n: (current[n], None) for n in names if current[n] is not None}
                 await self.edit.log(self._id(key), gone["version"] + 1, "deleted", diff)
 
         await settled(attempt)

@@ -6,13 +6,16 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     LargeBinary,
     Text,
     Uuid,
     bindparam,
+    case,
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     update,
@@ -25,7 +28,7 @@ from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
 from crm_api.kit.refs import whole_ref
-from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
+from crm_api.models import ChangeRow, ContactEmailRow, ContactPhoneRow, table_of
 
 
 def has_contact_reach() -> ColumnElement[Any]:
@@ -113,6 +116,44 @@ BLOCKED_BY_REF = Statement(
     )
     .limit(10)
 )
+
+_level = literal_column("'engagement_level'", Text())
+_changes = table_of(ChangeRow)
+# Strict: else an array would be unwrapped before its first item is looked at.
+_before = func.jsonb_path_query_first(
+    _changes.c.changes, literal_column("""'strict $[*] ? (@[0] == "engagement_level")[1]'""")
+)
+_next_change = (
+    select(func.jsonb_build_object("before", _before))
+    .where(
+        _changes.c.organization_id == ORG,
+        _changes.c.resource == literal_column("'catalogue_entry'"),
+        _changes.c.resource_id == bindparam("entry", type_=Uuid()),
+        _changes.c.at > bindparam("instant", type_=DateTime(timezone=True)),
+        _changes.c.fields.op("@>")(literal_column("ARRAY['engagement_level']")),
+    )
+    .order_by(_changes.c.position)
+    .limit(1)
+    .scalar_subquery()
+)
+_level_now = (
+    select(ENTRIES.c.data.op("->>")(_level))
+    .where(
+        ENTRIES.c.organization_id == ORG,
+        ENTRIES.c.catalogue == literal_column("'types'"),
+        ENTRIES.c.key == bindparam("type", type_=Text()),
+    )
+    .scalar_subquery()
+)
+LEVEL_THEN = Statement(
+    select(
+        case(
+            (_next_change.is_not(None), _next_change.op("->>")(literal_column("'before'"))),
+            else_=_level_now,
+        ).label("level")
+    )
+)
+"""The engagement level of a type as its catalogue had it at an instant."""
 
 # ------------------------------------------------------------- beside a write
 

@@ -3,23 +3,23 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
 from crm_api.clients.links import LinkService
 from crm_api.clients.of_contacts import ServedClients
-from crm_api.clients.overrides import OverrideService
-from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch, OverrideEntry
+from crm_api.clients.parts import ContactLink, LinkEntry, LinkPage, LinkPatch
+from crm_api.clients.past import ClientPast
 from crm_api.clients.repository import CLIENT_SHAPE
-from crm_api.clients.schemas import Client, UpsertedClient
+from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.batch import Batch, BatchResult, run_batch
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
-from crm_api.kit.upserting import Named
+from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.routing import (
+    ERASED,
     DryRun,
     HistoryQuery,
     IdempotencyKey,
@@ -29,8 +29,6 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
-    RefId,
-    RefSource,
     answers,
     as_json,
     as_list,
@@ -45,10 +43,6 @@ of_contacts = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=Gu
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
-DerivedField = Annotated[
-    str,
-    Path(description="The derived field.", max_length=64, pattern="^[a-z_]+$", examples=["type"]),
-]
 
 
 @router.get(
@@ -104,17 +98,17 @@ async def batch_clients(
 
 @router.get(
     "/{client_id}",
-    responses=answers(200, Client, "The client."),
+    responses={**answers(200, Client, "The client."), **ERASED},
     openapi_extra=needs("clients.*:read"),
 )
 async def get_client(
     scope: CurrentScope,
     client_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS))],
+    items: Annotated[Items, Depends(OneQuery(EXPANSIONS, past=True))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read one client, as far as your role may see it."""
-    return as_one(await ClientService(scope).get(client_id, items), if_none_match)
+    """Read one client, as far as your role may see it; with `as_of` as it was then."""
+    return as_one(await ClientPast(scope).get(client_id, items), if_none_match)
 
 
 @router.patch(
@@ -132,47 +126,6 @@ async def patch_client(
 ) -> Response:
     """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
     return as_one(await ClientService(scope).patch(client_id, body, if_match, dry_run=dry_run))
-
-
-@router.get(
-    "/by-ref/{source}/{external_id:path}",
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients.card:read"),
-)
-async def get_client_by_ref(
-    scope: CurrentScope,
-    source: RefSource,
-    external_id: RefId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read the client that another system knows by this id."""
-    named = Named(source, external_id)
-    return as_one(await ClientService(scope).get_by_ref(named, items), if_none_match)
-
-
-@router.put(
-    "/by-ref/{source}/{external_id:path}",
-    dependencies=[Declared],
-    responses={
-        **answers(200, UpsertedClient, "The client that had the reference, changed or not."),
-        **answers(201, UpsertedClient, "The new client of this reference."),
-    },
-    openapi_extra=needs("clients.*:create", "clients.*:update"),
-)
-async def upsert_client(
-    scope: CurrentScope,
-    source: RefSource,
-    external_id: RefId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Upsert[Client]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Make the client of this reference, or merge into it; what is not newer is not applied."""
-    named = Named(source, external_id)
-    write = ClientService(scope).upsert(named, body, if_match)
-    found = await tried(scope, write, dry_run=dry_run)
-    return as_one(replace(found, status=200) if dry_run else found)
 
 
 @router.delete(
@@ -245,47 +198,6 @@ async def get_client_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await ClientService(scope).history(client_id, items))
-
-
-@router.put(
-    "/{client_id}/overrides/{field}",
-    dependencies=[Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients.assessment:update"),
-)
-async def put_client_override(
-    scope: CurrentScope,
-    client_id: PathId,
-    field: DerivedField,
-    body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Set a value over a derived one, with a reason."""
-    return as_one(
-        await tried(
-            scope, OverrideService(scope).put(client_id, field, body, if_match), dry_run=dry_run
-        )
-    )
-
-
-@router.delete(
-    "/{client_id}/overrides/{field}",
-    dependencies=[Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients.assessment:update"),
-)
-async def lift_client_override(
-    scope: CurrentScope,
-    client_id: PathId,
-    field: DerivedField,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Let the derived value hold again."""
-    return as_one(
-        await tried(scope, OverrideService(scope).lift(client_id, field, if_match), dry_run=dry_run)
-    )
 
 
 @router.get(

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from crm_api.contacts.past import ContactPast
 from crm_api.contacts.schemas import Contact, UpsertedContact
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
@@ -15,6 +16,7 @@ from crm_api.kit.batch import Batch, BatchResult, run_batch
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
 from crm_api.kit.upserting import Named
 from crm_api.routing import (
+    ERASED,
     DryRun,
     HistoryQuery,
     IdempotencyKey,
@@ -93,17 +95,17 @@ async def batch_contacts(
 
 @router.get(
     "/{contact_id}",
-    responses=answers(200, Contact, "The contact."),
+    responses={**answers(200, Contact, "The contact."), **ERASED},
     openapi_extra=needs("contacts.*:read"),
 )
 async def get_contact(
     scope: CurrentScope,
     contact_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(past=True))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read one person, as far as your role may see it."""
-    return as_one(await ContactService(scope).get(contact_id, items), if_none_match)
+    """Read one person, as far as your role may see it; with `as_of` as it was then."""
+    return as_one(await ContactPast(scope).get(contact_id, items), if_none_match)
 
 
 @router.patch(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, create_model
 
+from crm_api.core.formats.dates import Instant
 from crm_api.kit.fields import Resource, Write, access_of
 from crm_api.kit.refs import MAX_VERSION
 
@@ -60,6 +61,41 @@ class HistoryPage(BaseModel):
     data: Annotated[list[HistoryEntry], Field(max_length=200)]
     next_cursor: Annotated[str | None, Field(max_length=1024)]
     has_more: bool
+
+
+class VersionDiff(BaseModel):
+    """What differs between two versions of a record, as far as you may see it."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: Annotated[
+        str, Field(alias="from", max_length=40, description="The earlier one: entry or time.")
+    ]
+    to: Annotated[str, Field(max_length=40, description="The later one: entry or time.")]
+    changes: Annotated[list[FieldChange], Field(max_length=200, description="Net differences.")]
+
+
+class RestoreVersion(BaseModel):
+    """Which version to set back to, and which of its fields."""
+
+    model_config = _STRICT
+
+    entry_id: Annotated[
+        UUID | None,
+        Field(
+            description="The entry of the history after which it was so.",
+            examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
+        ),
+    ] = None
+    as_of: Annotated[Instant | None, Field(description="Or the time at which it was so.")] = None
+    fields: Annotated[
+        list[Annotated[str, Field(max_length=64)]] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="The fields to set back; absent: all that you read and that edits set.",
+        ),
+    ] = None
 
 
 _ABSENT: Any = MISSING
@@ -145,7 +181,7 @@ else:
             return _derive("Patch", resource, Write.LATER)
 
     class Upsert:
-        """The body of a delivery: what creates and patches take, and a version; nothing required."""
+        """The body of a delivery: what creates and patches take, nothing required; a version."""
 
         def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
             return _derive("Upsert", resource, Write.ALWAYS)
