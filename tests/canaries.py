@@ -114,6 +114,7 @@ _INERT: Mapping[str, str] = {
     "client_tags": "client_id = $2",
     "contact_emails": "true",
     "contact_phones": "true",
+    "contact_refs": "true",
 }
 
 
@@ -202,6 +203,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         refs = {"source": CANARY, "id": f"{CANARY}-{mark}"}
         body = client_body(mark, person, refs)
         clients.append(await ok("POST", "/v1/clients", body))
+    refs = {"source": CANARY, "id": f"{CANARY}-person"}
+    await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))

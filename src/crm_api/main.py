@@ -7,8 +7,12 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from crm_api.catalogues.router import router as catalogues
+from crm_api.clients.overrides_router import router as client_overrides
+from crm_api.clients.past_router import router as client_past
+from crm_api.clients.refs_router import router as client_refs
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
+from crm_api.contacts.past_router import router as contact_past
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
 from crm_api.core.db import Database
@@ -71,8 +75,9 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    records = (clients, contacts, clients_of_contacts, operations)
-    parts = (*records, identity, catalogues, exports, organization)
+    records = (clients, contacts, contact_past, clients_of_contacts, operations)
+    more = (client_refs, client_overrides, client_past)
+    parts = (*records, *more, identity, catalogues, exports, organization)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

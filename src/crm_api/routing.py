@@ -4,10 +4,11 @@ from collections.abc import Awaitable, Sequence
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
-from fastapi import Header, Query, Request, Response
-from pydantic import BeforeValidator
+from fastapi import Header, Path, Query, Request, Response
+from pydantic import BeforeValidator, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
+from crm_api.core.formats.text import LINE_PATTERN
 from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
 from crm_api.kit.filters import OPERATORS, choices, has_money, value_kind
@@ -22,6 +23,18 @@ T = TypeVar("T")
 
 PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
 """An id in a path; a malformed one is the id of no record."""
+
+RefSource = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "maxLength": 64, "pattern": "^[a-z][a-z0-9_]*$"}),
+    Path(description="The other system.", examples=["billing"]),
+]
+RefId = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "minLength": 1, "maxLength": 200, "pattern": LINE_PATTERN}),
+    Path(description="The id there, URL-encoded; it may hold slashes.", examples=["A-17"]),
+]
+"""What is no reference is that of no record, or a fault of content: not the router's to judge."""
 
 IfMatch = Annotated[
     str | None,
@@ -161,10 +174,25 @@ def _term(*, required: bool = False) -> dict[str, Any]:
     return _parameter("q", text, schema, "jinja bak", required=required)
 
 
-class OneQuery:
-    """The query of a single resource: `fields`, `expand`, `explain`."""
+_INSTANT = "2026-01-31T00:00:00Z"
+_MOMENT = {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}
+_AS_OF = _parameter("as_of", "The record as it was at this time.", _MOMENT, _INSTANT)
+_ENTRY_OR_TIME = {
+    "type": "string",
+    "minLength": 17,
+    "maxLength": 40,
+    "pattern": "^[0-9A-Za-z:.+-]+$",
+}
+ERASED: dict[int | str, dict[str, Any]] = {
+    410: {"description": "An erasure took the values of that time."}
+}
+"""What may happen to whoever looks back."""
 
-    def __init__(self, expansions: Sequence[str] = ()) -> None:
+
+class OneQuery:
+    """The query of a single resource: `fields`, `expand`, `explain`; of what has a past `as_of`."""
+
+    def __init__(self, expansions: Sequence[str] = (), *, past: bool = False) -> None:
         self.query_parameters = [
             _parameter(
                 "fields",
@@ -173,6 +201,7 @@ class OneQuery:
                 "id,name",
             ),
             *_expand(expansions),
+            *([_AS_OF] if past else []),
             EXPLAIN,
         ]
 
@@ -211,6 +240,26 @@ class HistoryQuery:
     """The query of a history: paging alone."""
 
     query_parameters = (_limit(), _CURSOR, EXPLAIN)
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+class DiffQuery:
+    """The query of a comparison: two versions."""
+
+    query_parameters = (
+        _parameter(
+            "from", "The entry of the history, or the time, to begin at.", _ENTRY_OR_TIME, _INSTANT
+        ),
+        _parameter(
+            "to",
+            "The entry, or the time, to end at; now unless said.",
+            _ENTRY_OR_TIME,
+            "2026-02-28T00:00:00Z",
+        ),
+        EXPLAIN,
+    )
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)
@@ -283,7 +332,7 @@ _KINDS: dict[str, tuple[dict[str, Any], Any]] = {
     "date": ({"type": "string", "format": "date", "minLength": 10, "maxLength": 10}, "2026-01-31"),
     "instant": (
         {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40},
-        "2026-01-31T00:00:00Z",
+        _INSTANT,
     ),
     "integer": (
         {"type": "integer", "format": "int64", "minimum": -(10**17), "maximum": 10**17},

@@ -11,6 +11,7 @@ from crm_api.clients.listing import CLIENT_LISTING
 from crm_api.clients.repository import CHILDREN
 from crm_api.contacts import drafting as contacts
 from crm_api.contacts.repository import CONTACT_LISTING
+from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
 from crm_api.kit.reading import Listing
 
@@ -33,9 +34,10 @@ class Record:
         return self.listing.shape.table
 
 
+CONTACT_CHILDREN = set(CONTACT_TABLES.values())
 RECORDS = {
     "clients": Record(CLIENT_LISTING, clients.PLAIN, {*clients.SETTLED, *CHILDREN.values()}),
-    "contacts": Record(CONTACT_LISTING, contacts.PLAIN, {"emails", "phones"}),
+    "contacts": Record(CONTACT_LISTING, contacts.PLAIN, CONTACT_CHILDREN),
 }
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 

@@ -37,6 +37,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_api_key": minimal("api_keys"),
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
+        "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
@@ -49,6 +50,10 @@ def body_of(operation: str, known: Known) -> Json | None:
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
+        "upsert_client": {"remarks": f"Remark {mark}"},
+        "upsert_contact": {"honorific": f"Dr {mark}"},
+        "restore_client_version": {"as_of": "2099-01-01T00:00:00Z"},
+        "restore_contact_version": {"as_of": "2099-01-01T00:00:00Z"},
         "verify_client_email": {"reachability": "verified"},
         "verify_client_phone": {"reachability": "bounced"},
         "verify_contact_email": {"reachability": "invalid"},
@@ -65,6 +70,15 @@ def body_of(operation: str, known: Known) -> Json | None:
     return (creates | changes).get(operation)
 
 
+PLAIN_IDS = {
+    "role_id": ("roles", "id"),
+    "api_key_id": ("api_keys", "id"),
+    "export_id": ("exports", "id"),
+    "key": ("catalogues", "key"),
+}
+"""Parameter of a path → the resource of which a fresh record is enough, and what names it."""
+
+
 async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
     """The path's parameters, of fresh records on which an administrator would succeed."""
     found: dict[str, str] = {"field": "type", "catalogue": "industries"}
@@ -75,26 +89,26 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found |= {"contact_id": made["id"]} | _points(made)
         if operation == "restore_contact":
             await world.admin("DELETE", f"/v1/contacts/{found['contact_id']}")
+    if "{external_id}" in path:
+        resource = path.split("/")[2]
+        ref = {"source": "billing", "id": f"A/{secrets.token_hex(5)}"}
+        await world.make(resource, external_refs=[ref])
+        found |= {"source": ref["source"], "external_id": ref["id"].replace("/", "%2F")}
     if "{user_id}" in path:
         made = await world.make("users")
         await accept(world.organization, made)
         found["user_id"] = made["id"]
         if operation == "enable_user":
             await world.admin("POST", f"/v1/users/{made['id']}/disable")
-    if "{role_id}" in path:
-        found["role_id"] = (await world.make("roles"))["id"]
-    if "{api_key_id}" in path:
-        found["api_key_id"] = (await world.make("api_keys"))["id"]
-    if "{export_id}" in path:
-        found["export_id"] = (await world.make("exports"))["id"]
+    for name, (resource, key) in PLAIN_IDS.items():
+        if f"{{{name}}}" in path:
+            found[name] = (await world.make(resource))[key]
     if "{operation_id}" in path:
         # Ended ones, but for what stops one: a stream of events goes on until the end.
         queued = await queue(world.organization, role="admin")
         found["operation_id"] = str(queued.id)
         if operation != "cancel_operation":
             await world.admin("POST", f"/v1/operations/{queued.id}/cancel")
-    if "{key}" in path:
-        found["key"] = (await world.make("catalogues"))["key"]
     return found
 
 

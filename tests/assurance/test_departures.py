@@ -47,6 +47,59 @@ async def test_links_and_references_are_not_replaced_by_a_patch(radio: Organizat
     assert answer.status_code == 201
 
 
+async def test_late_delivery_is_no_fault_whatever_it_holds(radio: Organization) -> None:
+    path = "/v1/contacts/by-ref/billing/A-17"
+    body: dict[str, Any] = {"name": "Ada", "version": 3}
+    assert (await radio.call("admin", "PUT", path, json=body)).status_code == 201
+    for late in ({"version": 3, "name": "Ada"}, {"version": 2, "languages": ["no language"]}):
+        answer = await radio.call("admin", "PUT", path, json=late)
+        assert (answer.status_code, answer.json()["applied"]) == (200, False)
+
+
+async def test_delivery_repeats_what_is_set_on_create_and_does_not_change_it(
+    radio: Organization,
+) -> None:
+    path = "/v1/clients/by-ref/billing/A-17"
+    body = {"name": "Acme", "emails": ["acme@example.com"], "registered_on": "2026-01-31"}
+    for status in (201, 200):
+        assert (await radio.call("admin", "PUT", path, json=body)).status_code == status
+    other = body | {"registered_on": "2026-02-01"}
+    assert (await radio.call("admin", "PUT", path, json=other)).status_code == 422
+
+
+async def test_version_of_a_reference_takes_the_right_to_set_one(radio: Organization) -> None:
+    await radio.create_client(external_refs=[{"source": "billing", "id": "A-17"}])
+    path, body = "/v1/clients/by-ref/billing/A-17", {"remarks": "x"}
+    assert (await radio.call("front_desk", "PUT", path, json=body)).status_code == 200
+    moved = body | {"version": 9}
+    assert (await radio.call("front_desk", "PUT", path, json=moved)).status_code == 403
+
+
+async def test_restore_sets_back_what_a_patch_sets(radio: Organization) -> None:
+    client = await radio.create_client(contacts=[LINK], remarks="first")
+    path = f"/v1/clients/{client['id']}"
+    link, email = client["contacts"][0]["id"], client["emails"][0]["id"]
+    await radio.call("admin", "PATCH", path, json={"remarks": "second"})
+    await radio.call("admin", "DELETE", f"{path}/contacts/{link}")
+    state = {"reachability": "bounced"}
+    await radio.call("admin", "POST", f"{path}/emails/{email}/verify", json=state)
+    body = {"as_of": client["created_at"]}
+    found = (await radio.call("admin", "POST", f"{path}/restore-version", json=body)).json()
+    assert (found["remarks"], found["contacts"]) == ("first", [])
+    assert found["emails"][0]["reachability"] == "bounced"
+
+
+async def test_version_that_was_hidden_then_is_hidden_today(radio: Organization) -> None:
+    client = await radio.create_client()
+    path = f"/v1/clients/{client['id']}"
+    await radio.call("admin", "DELETE", path)
+    history = (await radio.call("admin", "GET", f"{path}/history")).json()["data"]
+    await radio.call("admin", "POST", f"{path}/restore")
+    for query in (f"{path}?as_of={history[0]['at']}", f"{path}/diff?from={history[0]['id']}"):
+        assert (await radio.call("manager", "GET", query)).status_code == 404
+        assert (await radio.call("admin", "GET", query)).status_code == 200
+
+
 async def test_user_id_is_the_membership_everywhere(radio: Organization) -> None:
     me = (await radio.call("manager", "GET", "/v1/me")).json()["id"]
     assert me == str(radio.user_ids["manager"])

@@ -98,6 +98,14 @@ async def test_no_request_of_the_role_answers_a_hidden_value(
         ("GET", f"/v1/clients?credit_limit={AMOUNT}&currency=UGX", None, {}),
         ("GET", "/v1/clients?sort=credit_limit", None, {}),
         ("GET", "/v1/contacts?limit=200", None, {}),
+        ("GET", f"{place}?as_of=2099-01-01T00:00:00Z", None, {}),
+        ("GET", f"{place}?as_of={kept.document['created_at']}", None, {}),
+        ("GET", f"{place}/diff", None, {}),
+        ("GET", f"{place}/diff?from={kept.document['created_at']}", None, {}),
+        ("POST", f"{place}/restore-version", {"as_of": kept.document["created_at"]}, {}),
+        ("GET", f"/v1/clients/by-ref/billing/{kept.mark}?fields=name", None, {}),
+        ("PUT", "/v1/clients/by-ref/billing/another", same_name | limits, {}),
+        ("PUT", "/v1/clients/by-ref/billing/another", same_mail, {}),
         ("PATCH", place, limits, {}),
         ("PATCH", f"{place}?explain=permission", limits, {}),
         ("PATCH", place, {"remarks": "x", "credit_limit": None}, stale),
@@ -118,7 +126,7 @@ async def test_no_request_of_the_role_answers_a_hidden_value(
     ]
     words = kept.hidden_words(role)
     for method, path, body, headers in requests:
-        if role == "presenter" and kept.mark in json.dumps(body):
+        if role == "presenter" and kept.mark in json.dumps([path, body]):
             continue  # it knows the mark: it sends it
         answer = await world.ask(role, kind, method, path, json=body, headers=headers)
         if role == "front_desk" and method == "POST" and kept.mark in json.dumps(body):

@@ -173,6 +173,31 @@ async def test_replies_of_writes_and_conflicts_lack_the_group(
 
 
 @pytest.mark.parametrize(("resource", "group"), CASES)
+async def test_the_past_lacks_the_group_too(view: View, resource: str, group: str) -> None:
+    """As it was, what differs, and what is set back: nothing of the group, and no trace of it."""
+    expected = [name for name in real_fields(resource) if name not in view.hidden]
+    moment = str(view.full["created_at"])
+    names = [n for n in view.hidden if real_fields(resource)[n].ever("update") and n not in FOLLOWS]
+    changes: Json = {}
+    for name in names:
+        values = VALUES[resource][name]
+        body = {name: values.second(view.world.known)} | dict(values.beside)
+        changes |= {n: v for n, v in body.items() if n in view.hidden}
+    before = await view.ask("GET")
+    if changes:
+        await view.world.admin("PATCH", view.place, json=changes)
+    then = await view.ask("GET", params={"as_of": moment})
+    assert list(then.json()) == expected
+    assert then.json() == before.json()
+    assert (await view.ask("GET", "/diff")).json()["changes"] == []
+    full = await view.world.admin("GET", view.place)
+    back = await view.ask("POST", "/restore-version", json={"as_of": moment})
+    assert back.status_code == 200, back.text
+    assert back.text == before.text
+    assert await view.world.admin("GET", view.place) == full
+
+
+@pytest.mark.parametrize(("resource", "group"), CASES)
 async def test_cursors_hold_no_value_in_clear(view: View, resource: str, group: str) -> None:
     await view.world.make(resource)
     page = await view.ask("GET", base_of(resource), params={"limit": "1"})

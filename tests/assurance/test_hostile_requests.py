@@ -70,7 +70,13 @@ async def test_method_that_is_not_offered_is_405_and_says_which_are(
             "export_id",
         ):
             target = target.replace(f"{{{name}}}", "01890a5d-ac96-774b-bcce-b302099a8057")
-        for name, value in (("catalogue", "types"), ("key", "x"), ("field", "type")):
+        for name, value in (
+            ("catalogue", "types"),
+            ("key", "x"),
+            ("field", "type"),
+            ("source", "billing"),
+            ("external_id", "x"),
+        ):
             target = target.replace(f"{{{name}}}", value)
         for name in ("email_id", "phone_id"):
             target = target.replace(f"{{{name}}}", "01890a5d-ac96-774b-bcce-b302099a8057")

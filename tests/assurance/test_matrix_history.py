@@ -90,6 +90,26 @@ async def test_own_changes_are_told_to_their_author_alone(
     assert await history_of(world, role, "key", place) == []
 
 
+@pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
+@pytest.mark.parametrize("resource", ["clients", "contacts"])
+async def test_past_shows_the_readable_fields_to_whom_the_role_may_look_back(
+    world: World, changed: dict[str, tuple[str, set[str]]], resource: str, role: str, kind: str
+) -> None:
+    place, names = changed[resource]
+    began = (await world.admin("GET", place))["created_at"]
+    asked = [f"{place}?as_of={began}", f"{place}/diff"]
+    if table("past")[resource][role] == "-":
+        for path in asked:
+            refused(await world.ask(role, kind, "GET", path), 403, "forbidden")
+        return
+    then, differences = [await world.ask(role, kind, "GET", path) for path in asked]
+    rows = real_fields(resource)
+    readable = [name for name, row in rows.items() if row.may(role, "read")]
+    assert list(then.json()) == readable
+    told = {change["field"] for change in differences.json()["changes"]}
+    assert names & set(readable) <= told <= set(readable)
+
+
 @pytest.mark.parametrize("kind", CREDENTIALS)
 async def test_history_of_what_is_not_there_is_no_refusal_of_rights(
     world: World, kind: str

@@ -40,6 +40,7 @@ BODIES = {
     "exports": (None, None),
     "operations": (None, None),
 }
+UPSERTS = {"clients": "UpsertClient", "contacts": "UpsertContact"}
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""
 
@@ -86,7 +87,7 @@ def test_every_resource_of_the_document_stands_in_the_matrix(spec: Json) -> None
         if any("x-access" in part for part in schema.get("properties", {}).values())
     }
     known = {*SCHEMAS.values(), *(name for pair in BODIES.values() for name in pair if name)}
-    assert guarded == known
+    assert guarded == known | set(UPSERTS.values())
 
 
 def test_replies_that_say_more_than_the_resource_are_these(spec: Json) -> None:
@@ -96,6 +97,8 @@ def test_replies_that_say_more_than_the_resource_are_these(spec: Json) -> None:
         ("InvitedUser", "users", {"invitation_token", "invitation_expires_at"}),
         ("NewApiKey", "api_keys", {"key"}),
         ("CountedEntry", "catalogues", {"usage_count"}),
+        ("UpsertedClient", "clients", {"applied"}),
+        ("UpsertedContact", "contacts", {"applied"}),
     ):
         assert set(schemas[name]["properties"]) == set(real_fields(resource)) | more
 
@@ -118,6 +121,14 @@ def test_bodies_take_the_fields_that_somebody_may_write(spec: Json, resource: st
         writable = {name for name, row in real_fields(resource).items() if row.ever(action)}
         taken = set() if body is None else set(spec["components"]["schemas"][body]["properties"])
         assert taken - OPTIONS == writable, action
+
+
+@pytest.mark.parametrize("resource", UPSERTS)
+def test_deliveries_take_what_somebody_may_ever_write(spec: Json, resource: str) -> None:
+    rows = real_fields(resource).items()
+    writable = {name for name, row in rows if row.ever("create") or row.ever("update")}
+    taken = set(spec["components"]["schemas"][UPSERTS[resource]]["properties"])
+    assert taken - OPTIONS == writable | {"version"}
 
 
 @pytest.mark.parametrize("resource", LISTS)

@@ -19,6 +19,9 @@ from tests.assurance.world import PRINCIPALS, World
 from tests.checks import refused
 
 Json = dict[str, Any]
+NOT_OF_RECORDS = frozenset({"field", "catalogue", "source", "external_id"})
+"""Parts of paths that name no record by its id: they have tests of their own."""
+
 FOR_PEOPLE = frozenset({"logout", "change_password"})
 """What an API key cannot do, whatever its rights: it has no session and no password."""
 
@@ -138,7 +141,7 @@ async def test_foreign_random_and_malformed_ids_are_one_and_the_same_404(
     found = Deviations()
     for path, method, operation in operations(spec):
         name = operation["operationId"]
-        places = [p for p in in_path(operation) if p not in ("field", "catalogue")]
+        places = [p for p in in_path(operation) if p not in NOT_OF_RECORDS]
         if not places:
             continue
         own = await own_ids(world, name, path)

@@ -117,6 +117,7 @@ _CONTACT: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "honorific": two("Dr", "Ms"),
     "languages": two(["en"], ["lg", "sw"]),
+    "external_refs": fresh(lambda _: [{"source": "billing", "id": _mark(), "version": 1}]),
     "emails": fresh(lambda _: [_address()]),
     "phones": fresh(_phone),
     "do_not_contact": two(True, True),

@@ -11,12 +11,12 @@ from crm_api.catalogues.schemas import ONLY_IN, Catalogue, CatalogueEntry
 from crm_api.core.db import ReferenceBroken, UniqueClash
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.editing import Editor, Items, as_text, settled, settled_once
+from crm_api.identity.editing import Editor, Items, settled, settled_once
 from crm_api.kit.deciding import Sifted, raise_faults, require_some
 from crm_api.kit.idempotency import Claim, Stored
 from crm_api.kit.query import ListReader
 from crm_api.kit.reading import list_rows
-from crm_api.kit.replies import PageReply, Reply, one, page
+from crm_api.kit.replies import PageReply, Reply, as_text, one, page
 from crm_api.kit.scope import Scope
 
 PLAIN = ("label", "position")
@@ -215,7 +215,8 @@ class CatalogueService:
                 except ReferenceBroken:
                     raise _in_use() from None
                 await self._moved()
-                diff = {name: (current[name], None) for name in ("key", *PLAIN)}
+                names = ("key", *PLAIN, *ONLY_IN)
+                diff = {n: (current[n], None) for n in names if current[n] is not None}
                 await self.edit.log(self._id(key), gone["version"] + 1, "deleted", diff)
 
         await settled(attempt)

@@ -27,6 +27,7 @@ from crm_api.core.formats.names import name_key
 from crm_api.core.formats.registration import check_registration_number, check_tax_number
 from crm_api.core.ids import new_id
 from crm_api.kit.plain import empty_values, plain_fields, wire_value
+from crm_api.kit.refs import has_repeats, ref_rows
 
 SORT_KEY_LENGTH = 200
 SETTLED = ("name", "credit_limit")
@@ -57,6 +58,13 @@ class Draft:
     replaced: dict[Table, list[dict[str, Any]]] = field(default_factory=dict)
     email_keys: list[str] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    stood: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    """Field → items that come back under the ids that they had."""
+
+    def items(self, name: str) -> Sequence[Any]:
+        """What the items of a sent list are matched with."""
+        found: Sequence[Any] = self.stood.get(name) or self.before.get(name, [])
+        return found
 
     def now(self, name: str, default: Any = None) -> Any:
         """The value of a field after the write."""
@@ -107,17 +115,17 @@ def _name(draft: Draft, values: Mapping[str, Any]) -> None:
 def _reach(draft: Draft, values: Mapping[str, Any], organization: OrganizationContext) -> None:
     settled: list[tuple[str, Settled]] = []
     if "emails" in values:
-        found = settle_emails(values["emails"], draft.before.get("emails", []), "/emails")
+        found = settle_emails(values["emails"], draft.items("emails"), "/emails")
         draft.replaced[EMAILS] = email_rows(found, "client_id", draft.client_id)
         draft.email_keys = found.keys
         settled.append(("emails", found))
     if "phones" in values:
         country = organization.default_country
-        found = settle_phones(values["phones"], draft.before.get("phones", []), "/phones", country)
+        found = settle_phones(values["phones"], draft.items("phones"), "/phones", country)
         draft.replaced[PHONES] = phone_rows(found, "client_id", draft.client_id)
         settled.append(("phones", found))
     if "sites" in values:
-        found = settle_sites(values["sites"], draft.before.get("sites", []), "/sites")
+        found = settle_sites(values["sites"], draft.items("sites"), "/sites")
         draft.replaced[SITES] = site_rows(found, draft.client_id)
         settled.append(("sites", found))
     for name, found in settled:
@@ -188,18 +196,9 @@ def _remarks(draft: Draft, values: Mapping[str, Any]) -> None:
     if "external_refs" in values:
         refs = wire_value(values["external_refs"])
         draft.after["external_refs"] = refs
-        if len({(r["source"], r["id"]) for r in refs}) < len(refs):
+        if has_repeats(refs):
             draft.fault("repeated_item", "The same reference stands twice.", "/external_refs")
-        draft.replaced[REFS] = [
-            {
-                "client_id": client,
-                "source": r["source"],
-                "external_id": r["id"],
-                "version": r["version"],
-                "position": n,
-            }
-            for n, r in enumerate(refs)
-        ]
+        draft.replaced[REFS] = ref_rows(refs, "client_id", draft.client_id)
 
 
 def _billing_site(draft: Draft) -> None:

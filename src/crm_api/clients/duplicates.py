@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from crm_api.clients.conflicts import calls_of, candidate_of, next_calls, visible_lifecycles
 from crm_api.clients.drafting import Draft, identity_of
 from crm_api.clients.lookups import SAME_KEYS, SIMILAR
-from crm_api.clients.parts import ExternalRef, Kind, ShortText
+from crm_api.clients.parts import Kind, ShortText
 from crm_api.clients.schemas import Client
 from crm_api.contacts.reach import EmailsIn, PhonesIn, settle_emails, settle_phones
 from crm_api.core.errors import Fault, Refusal, refuse_all
@@ -25,6 +25,7 @@ from crm_api.core.formats.text import Line
 from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.fields import mask_of
+from crm_api.kit.refs import ExternalRef
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import SUGGESTED_HITS, BadTerm, read_terms
 

@@ -13,7 +13,6 @@ from sqlalchemy import (
     func,
     literal,
     literal_column,
-    or_,
     select,
 )
 
@@ -40,6 +39,7 @@ from crm_api.contacts.repository import (
 )
 from crm_api.kit.guard import ORG
 from crm_api.kit.reading import Listing, amount_filter, child_filter, compare
+from crm_api.kit.refs import ref_filter
 from crm_api.kit.suggesting import Suggesting
 
 
@@ -52,22 +52,6 @@ def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> 
             ATTRIBUTES.c.client_id == main.c.id,
             ATTRIBUTES.c.key == key,
             compare(ATTRIBUTES.c.value, "eq" if op == "ne" else op, n, many=many),
-        )
-    )
-    return ~hit if op == "ne" else hit
-
-
-def _ref_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    """`external_refs=billing:A-17`, or a bare id of any source."""
-    n, many = at
-    whole = REFS.c.source.concat(":").concat(REFS.c.external_id)
-    hit = exists(
-        select(literal(1)).where(
-            REFS.c.organization_id == ORG,
-            REFS.c.client_id == main.c.id,
-            or_(
-                compare(REFS.c.external_id, "eq", n, many=many), compare(whole, "eq", n, many=many)
-            ),
         )
     )
     return ~hit if op == "ne" else hit
@@ -95,7 +79,7 @@ CLIENT_LISTING = Listing(
         "type": _typed_filter,
         "tags": child_filter(TAGS, "client_id", "tag"),
         "attributes": _attribute_filter,
-        "external_refs": _ref_filter,
+        "external_refs": ref_filter(REFS, "client_id"),
         "emails": child_filter(EMAILS, "client_id", "key"),
         "phones": child_filter(PHONES, "client_id", "e164"),
         "country_code": child_filter(SITES, "client_id", "country_code"),

@@ -6,15 +6,18 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     LargeBinary,
     Table,
     Text,
     Uuid,
     and_,
     bindparam,
+    case,
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     union_all,
@@ -36,9 +39,10 @@ from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
+from crm_api.kit.refs import whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import best_hits
-from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
+from crm_api.models import ChangeRow, ContactEmailRow, ContactPhoneRow, table_of
 
 
 def has_contact_reach() -> ColumnElement[Any]:
@@ -128,8 +132,7 @@ BLOCKED_BY_REF = Statement(
         CLIENTS.c.organization_id == ORG,
         REFS.c.organization_id == ORG,
         REFS.c.client_id == CLIENTS.c.id,
-        REFS.c.source.concat(":").concat(REFS.c.external_id)
-        == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        whole_ref(REFS) == func.any(bindparam("keys", type_=ARRAY(Text()))),
         CLIENTS.c.id != bindparam("id", type_=Uuid()),
     )
     .limit(10)
@@ -141,7 +144,7 @@ def _keys(name: str, kind: Any = None) -> ColumnElement[Any]:
 
 
 _holds = CLIENTS.c.lifecycle.not_in(words("merged", "erased"))
-_whole_ref = REFS.c.source.concat(":").concat(REFS.c.external_id)
+_whole_ref = whole_ref(REFS)
 _held = union_all(
     *(
         select(literal(reason, Text()).label("reason"), key.label("key"), *_blocker)
@@ -182,6 +185,43 @@ SIMILAR = Statement(
     .order_by(_best.c.rank, _best.c.id)
     .limit(MOST_SIMILAR)
 )
+_level = literal_column("'engagement_level'", Text())
+_changes = table_of(ChangeRow)
+# Strict: else an array would be unwrapped before its first item is looked at.
+_before = func.jsonb_path_query_first(
+    _changes.c.changes, literal_column("""'strict $[*] ? (@[0] == "engagement_level")[1]'""")
+)
+_next_change = (
+    select(func.jsonb_build_object("before", _before))
+    .where(
+        _changes.c.organization_id == ORG,
+        _changes.c.resource == literal_column("'catalogue_entry'"),
+        _changes.c.resource_id == bindparam("entry", type_=Uuid()),
+        _changes.c.at > bindparam("instant", type_=DateTime(timezone=True)),
+        _changes.c.fields.op("@>")(literal_column("ARRAY['engagement_level']")),
+    )
+    .order_by(_changes.c.position)
+    .limit(1)
+    .scalar_subquery()
+)
+_level_now = (
+    select(ENTRIES.c.data.op("->>")(_level))
+    .where(
+        ENTRIES.c.organization_id == ORG,
+        ENTRIES.c.catalogue == literal_column("'types'"),
+        ENTRIES.c.key == bindparam("type", type_=Text()),
+    )
+    .scalar_subquery()
+)
+LEVEL_THEN = Statement(
+    select(
+        case(
+            (_next_change.is_not(None), _next_change.op("->>")(literal_column("'before'"))),
+            else_=_level_now,
+        ).label("level")
+    )
+)
+"""The engagement level of a type as its catalogue had it at an instant."""
 
 # ------------------------------------------------------------- beside a write
 

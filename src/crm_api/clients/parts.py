@@ -43,16 +43,6 @@ ClockTime = Annotated[str, Field(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$", max
 _PART = ConfigDict(extra="forbid", strict=True)
 
 
-class ExternalRef(BaseModel):
-    """The id of this record in another system."""
-
-    model_config = _PART
-
-    source: Annotated[Key, Field(description="The other system.", examples=["billing"])]
-    id: Annotated[str, Line(1, 200), Field(description="Its id there.", examples=["A-17"])]
-    version: Annotated[int, Field(ge=0, le=2**53, description="Its version there.")] = 0
-
-
 class SocialProfile(BaseModel):
     """A page of the client on a social network."""
 

@@ -41,6 +41,7 @@ from crm_api.kit.projection import (
     json_list,
     json_one,
 )
+from crm_api.kit.refs import refs_of
 from crm_api.models import (
     CatalogueEntryRow,
     ClientAttributeRow,
@@ -188,12 +189,6 @@ def _attributes(sources: Sources, _: Rights) -> ColumnElement[Any]:
     )
 
 
-def _refs(sources: Sources, _: Rights) -> ColumnElement[Any]:
-    rows = sources.rows(REFS)
-    columns: list[Any] = ["source", rows.c.external_id.label("id"), "version"]
-    return json_list(children(sources, REFS, "client_id", columns), "r")
-
-
 def _link_columns(links: FromClause, rights: Rights, *, expanded: bool) -> list[Any]:
     columns: list[Any] = [links.c[c].label(c) for c in LINK_COLUMNS]
     if expanded:
@@ -271,7 +266,7 @@ CLIENT_SHAPE = Shape(
         "type": lambda s, _: effective_type(s.main),
         "type_status": _type_status,
         "engagement_level": _engagement,
-        "external_refs": _refs,
+        "external_refs": refs_of(REFS, "client_id"),
         "emails": lambda s, _: json_list(children(s, EMAILS, "client_id", EMAIL_COLUMNS), "e"),
         "phones": lambda s, _: json_list(children(s, PHONES, "client_id", PHONE_COLUMNS), "p"),
         "sites": lambda s, _: json_list(children(s, SITES, "client_id", SITE_COLUMNS), "s"),

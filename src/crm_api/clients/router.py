@@ -4,21 +4,13 @@ import json
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.clients.batch import Batch, BatchResult, run_batch
 from crm_api.clients.duplicates import DuplicateCheck, DuplicateResult, check_duplicates
 from crm_api.clients.links import LinkService
 from crm_api.clients.of_contacts import ServedClients
-from crm_api.clients.overrides import OverrideService
-from crm_api.clients.parts import (
-    ClientSuggestion,
-    ContactLink,
-    LinkEntry,
-    LinkPage,
-    LinkPatch,
-    OverrideEntry,
-)
+from crm_api.clients.parts import ClientSuggestion, ContactLink, LinkEntry, LinkPage, LinkPatch
+from crm_api.clients.past import ClientPast
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
@@ -27,10 +19,12 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
+from crm_api.kit.batch import Batch, BatchResult, run_batch
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
 from crm_api.routing import (
+    ERASED,
     DryRun,
     HistoryQuery,
     IdempotencyKey,
@@ -56,10 +50,6 @@ EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
 Long = Depends(long_request)
-DerivedField = Annotated[
-    str,
-    Path(description="The derived field.", max_length=64, pattern="^[a-z_]+$", examples=["type"]),
-]
 
 
 @router.get(
@@ -109,7 +99,7 @@ async def batch_clients(
 ) -> Response:
     """Run up to 200 operations: each by itself, or all or none with `atomic`."""
     key = await claim(scope, request, dry_run=dry_run)
-    found = await tried(scope, run_batch(scope, body, key), dry_run=dry_run)
+    found = await tried(scope, run_batch(ClientService(scope), body, key), dry_run=dry_run)
     return Response(found.body, 207, found.headers, "application/json")
 
 
@@ -182,17 +172,17 @@ async def suggest_clients(
 
 @router.get(
     "/{client_id}",
-    responses=answers(200, Client, "The client."),
+    responses={**answers(200, Client, "The client."), **ERASED},
     openapi_extra=needs("clients.*:read"),
 )
 async def get_client(
     scope: CurrentScope,
     client_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS))],
+    items: Annotated[Items, Depends(OneQuery(EXPANSIONS, past=True))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read one client, as far as your role may see it."""
-    return as_one(await ClientService(scope).get(client_id, items), if_none_match)
+    """Read one client, as far as your role may see it; with `as_of` as it was then."""
+    return as_one(await ClientPast(scope).get(client_id, items), if_none_match)
 
 
 @router.patch(
@@ -282,47 +272,6 @@ async def get_client_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await ClientService(scope).history(client_id, items))
-
-
-@router.put(
-    "/{client_id}/overrides/{field}",
-    dependencies=[Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients.assessment:update"),
-)
-async def put_client_override(
-    scope: CurrentScope,
-    client_id: PathId,
-    field: DerivedField,
-    body: Annotated[Incoming[OverrideEntry], Depends(JsonBody(OverrideEntry))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Set a value over a derived one, with a reason."""
-    return as_one(
-        await tried(
-            scope, OverrideService(scope).put(client_id, field, body, if_match), dry_run=dry_run
-        )
-    )
-
-
-@router.delete(
-    "/{client_id}/overrides/{field}",
-    dependencies=[Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients.assessment:update"),
-)
-async def lift_client_override(
-    scope: CurrentScope,
-    client_id: PathId,
-    field: DerivedField,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Let the derived value hold again."""
-    return as_one(
-        await tried(scope, OverrideService(scope).lift(client_id, field, if_match), dry_run=dry_run)
-    )
 
 
 @router.get(

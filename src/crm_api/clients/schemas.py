@@ -11,7 +11,6 @@ from crm_api.clients.parts import (
     BillingDetails,
     ContactLink,
     DerivedStatus,
-    ExternalRef,
     Kind,
     Lifecycle,
     LinkEntry,
@@ -32,7 +31,9 @@ from crm_api.core.formats.money import Money
 from crm_api.core.formats.places import CountryCode, LanguageTag, TimeZone
 from crm_api.core.formats.text import AttributeKey, Key, Line, Prose
 from crm_api.core.formats.web import WebUrl
+from crm_api.identity.schemas import extended
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
+from crm_api.kit.refs import MAX_REFS, ExternalRef
 
 PERSONAL, FINANCIAL = DataClass.PERSONAL, DataClass.FINANCIAL
 NEVER, ON_CREATE = Write.NEVER, Write.ON_CREATE
@@ -166,7 +167,7 @@ class Client(Resource):
     external_refs: Annotated[
         list[ExternalRef],
         Rule("card", ON_CREATE),
-        Field(max_length=20, description="Its ids in other systems."),
+        Field(max_length=MAX_REFS, description="Its ids in other systems."),
     ] = []
     merged_into: Annotated[
         UUID | None, Rule("card", NEVER), Field(description="The client that it was merged into.")
@@ -380,3 +381,11 @@ class Client(Resource):
         Rule("finance", data_class=FINANCIAL),
         Field(ge=0, le=3650, description="Days until an invoice is due.", examples=[30]),
     ] = None
+
+
+UpsertedClient = extended(
+    Client,
+    "UpsertedClient",
+    "The client after the delivery, and whether the delivery changed it.",
+    applied=(bool, "False where its version is not newer than the one that the reference holds."),
+)

@@ -1,17 +1,23 @@
 """Clients: what may be done with them, in which order it is refused, and what follows from it."""
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
-from crm_api.clients.conflicts import Blocked, explain_clash, visible_lifecycles
+from crm_api.clients.conflicts import (
+    Blocked,
+    explain_clash,
+    seen_candidate,
+    visible_lifecycles,
+)
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
 from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of
 from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.people import NewPeople, new_people
-from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, TAGS
+from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, REFS, TAGS
 from crm_api.clients.rules import (
     check_references,
     check_tier,
@@ -32,13 +38,15 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.kit.deciding import (
     Sifted,
     raise_faults,
-    require_current,
+    require_absent,
     require_fields,
     require_some,
     sift,
 )
+from crm_api.kit.editing import Edit
 from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
+from crm_api.kit.refs import ref_keys
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import Present
 from crm_api.kit.writing import Write, write_one
@@ -55,6 +63,7 @@ class ClientService(VerifyingService):
     parent = "client_id"
     aside = (("contact_reach", has_contact_reach),)
     binds = BINDS
+    refs = REFS
     reach_group = "reach"
     point_tables: ClassVar = {
         "emails": (EMAILS, stored_email_rows),
@@ -76,11 +85,13 @@ class ClientService(VerifyingService):
         """
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                reply = await self._create(incoming, None)
+                reply = await self.make(incoming, None)
             return Reply(reply.body, reply.etag)
-        return await once(self.scope, claim, partial(self._create, incoming, claim), self.replayed)
+        return await once(self.scope, claim, partial(self.make, incoming, claim), self.replayed)
 
-    async def _create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+    async def make(
+        self, incoming: Incoming[Any], claim: Claim | None, if_match: str | None = None
+    ) -> Reply:
         require_some(self.scope, Client, "create")
         organization = self.actor.organization
         known = await known_entries(self.scope.db, organization)
@@ -93,6 +104,7 @@ class ClientService(VerifyingService):
         require_fields(self.scope, Client, sifted, "create")
         people.require_rights(self.scope)
         require_options(self.scope, sifted)
+        require_absent(if_match)
         if not people.linked_ids:
             return await self._decide_create(sifted, people, known, claim)
         # A person who is linked must not be deleted meanwhile.
@@ -192,16 +204,18 @@ class ClientService(VerifyingService):
     async def _blocked(self, clash: UniqueClash, draft: Draft, people: NewPeople) -> Blocked:
         if clash.constraint == IDEMPOTENCY_KEY:
             raise clash
-        refs = draft.after.get("external_refs") or []
         facts = {
             "id": draft.client_id,
             "digest": identity_of(draft),
             "email_keys": draft.email_keys,
             "contact_email_keys": people.email_keys,
             "registration_key": draft.row.get("registration_key"),
-            "ref_keys": [f"{ref['source']}:{ref['id']}" for ref in refs],
+            "ref_keys": ref_keys(draft.after.get("external_refs")),
         }
         return await explain_clash(self.scope, clash, facts)
+
+    def seen_candidate(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        return seen_candidate(self.scope, told)
 
     # ------------------------------------------------------------------ patch
 
@@ -222,37 +236,37 @@ class ClientService(VerifyingService):
         run = partial(self._patch, client_id, incoming, if_match)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                return await self.settled(run)
-        if any(name in incoming.raw and not incoming.raw[name] for name in ("emails", "phones")):
-            # Without own addresses those of its persons count, and they must not go meanwhile.
-            async with self.locked():
-                return await run()
-        return await self.settled(run)
+                return await self.edited(incoming.raw, run)
+        return await self.edited(incoming.raw, run)
 
     async def _patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
-        """One try on the row as it stands; a patch that changes nothing leaves no trace."""
+        """One try on the row as it stands."""
         present = await self.load(client_id, with_seen=if_match is not None)
         require_some(self.scope, Client, "update")
-        known = await known_entries(self.scope.db, self.actor.organization)
-        options = tuple(Client.patch_options)
-        sifted = sift(
-            self.scope, Client, incoming, When.LATER, current=present.document, options=options
-        )
-        require_fields(self.scope, Client, sifted, "update")
+        return await self.decide(present, self.allowed(present, incoming, if_match), Edit())
+
+    def holds(self, raw: Mapping[str, Any]) -> bool:
+        """Without own addresses those of its persons count, and they must not go meanwhile."""
+        return any(name in raw and not raw[name] for name in ("emails", "phones"))
+
+    def require_options(self, sifted: Sifted) -> None:
         require_options(self.scope, sifted)
-        require_current(if_match, present.seen, incoming.raw)
-        self.require_live(present)
-        draft = Draft(client_id, present.document)
-        apply(draft, sifted.values, self.actor.organization, known)
-        check_type_and_status(draft, sifted.values, known)
-        check_tier(draft, sifted.values, known, present.document["contacts"])
-        await check_references(self.scope, draft, sifted.values, None)
+
+    async def decide(self, present: Present, sifted: Sifted, edit: Edit) -> Reply:
+        """Check the content and write it; an edit that changes nothing leaves no trace."""
+        values = {**sifted.values, **edit.besides}
+        known = await known_entries(self.scope.db, self.actor.organization)
+        draft = Draft(present.id, present.document, stood=edit.stood)
+        apply(draft, values, self.actor.organization, known)
+        check_type_and_status(draft, values, known)
+        check_tier(draft, values, known, present.document["contacts"])
+        await check_references(self.scope, draft, values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)
         self.derive(draft, present)
         if not draft.diff():
-            return await self.unchanged(client_id)
-        return await self._apply(draft, present, sifted)
+            return await self.unchanged(present.id)
+        return await self._apply(draft, present, sifted, edit)
 
     def derive(self, draft: Draft, present: Present) -> None:
         """The derived values of a stored client after a draft."""
@@ -260,26 +274,36 @@ class ClientService(VerifyingService):
         primary = present.row["primary_link_id"]
         derive(draft, self.actor.organization, contact_reach=reach, primary=primary)
 
-    async def _apply(self, draft: Draft, present: Present, sifted: Sifted) -> Reply:
+    async def _apply(self, draft: Draft, present: Present, sifted: Sifted, edit: Edit) -> Reply:
         moved = _moved_identity(draft, present)
         try:
             try:
-                return await self._apply_named(draft, present, moved)
+                return await self._apply_named(draft, present, moved, edit)
             except UniqueClash as clash:
                 if clash.constraint != IDENTITY or not sifted.options.get("allow_duplicate"):
                     raise
             moved["identity_slot"] = str(draft.client_id)
-            return await self._apply_named(draft, present, moved)
+            return await self._apply_named(draft, present, moved, edit)
         except UniqueClash as clash:
             raise (await self._blocked(clash, draft, NewPeople())).refusal from None
 
-    async def _apply_named(self, draft: Draft, present: Present, moved: dict[str, Any]) -> Reply:
+    async def _apply_named(
+        self, draft: Draft, present: Present, moved: dict[str, Any], edit: Edit
+    ) -> Reply:
         diff, row = draft.diff(), finish_row(draft) | moved
         replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
         tags = tag_entries(replaced.get(TAGS, []))
 
         async def apply_now() -> Reply:
-            return await self.update(present, row, diff, "updated", replaced=replaced, ensured=tags)
+            return await self.update(
+                present,
+                row,
+                diff,
+                edit.action,
+                replaced=replaced,
+                ensured=tags,
+                claim=edit.claim,
+            )
 
         return await (self._moving_identity(present, apply_now) if moved else apply_now())
 

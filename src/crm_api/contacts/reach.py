@@ -1,6 +1,6 @@
 """E-mail addresses and phone numbers: their shapes, and how a sent list becomes what shall be."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
@@ -257,6 +257,26 @@ def _one_primary(found: Settled, pointer: str) -> None:
         )
     for n, item in enumerate(found.items):
         item["is_primary"] = item is marked[0] if marked else n == 0
+
+
+SENT: Mapping[str, tuple[str, ...]] = {
+    "emails": ("id", "address", "label", "is_primary"),
+    "phones": ("id", "e164", "extension", "label", "is_primary"),
+}
+"""What an edit says of an address or number; the rest follows from it, or was found out."""
+_FOUND_OUT = ("reachability", "verified_at")
+
+
+def sent_again(field: str, items: Sequence[Item]) -> list[Item]:
+    """Stored entries as an edit would send them."""
+    return [{part: item.get(part) for part in SENT[field]} for item in items]
+
+
+def recalled(field: str, then: Sequence[Item], now: Sequence[Item]) -> list[Item]:
+    """Entries of the past under their ids of then, with what is known of them today."""
+    key_of = _email_key if field == "emails" else _phone_key
+    known = {key_of(item): {part: item[part] for part in _FOUND_OUT} for item in now}
+    return [item | known.get(key_of(item), {}) for item in then]
 
 
 def without_emails(items: Sequence[Item], keys: Collection[str]) -> Settled:

@@ -6,18 +6,22 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     FromClause,
+    Select,
     Table,
     Text,
     Uuid,
     bindparam,
+    cast,
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from crm_api.contacts.schemas import Contact
 from crm_api.core.access import Rights
@@ -27,14 +31,17 @@ from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.indexing import Index, indexed, reach_parts
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
-from crm_api.kit.reading import IDS, Listing, child_filter, compare
+from crm_api.kit.reading import IDS, LIFECYCLES, Listing, child_filter, compare
+from crm_api.kit.refs import ref_filter, refs_of, whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.kit.suggesting import Suggesting
 from crm_api.models import (
+    ChangeRow,
     ClientContactRow,
     ClientRow,
     ContactEmailRow,
     ContactPhoneRow,
+    ContactRefRow,
     ContactRow,
     ContactSearchRow,
     MembershipRow,
@@ -44,6 +51,8 @@ from crm_api.models import (
 CONTACTS = table_of(ContactRow)
 EMAILS = table_of(ContactEmailRow)
 PHONES = table_of(ContactPhoneRow)
+REFS = table_of(ContactRefRow)
+CHANGES = table_of(ChangeRow)
 LINKS = table_of(ClientContactRow)
 CLIENTS = table_of(ClientRow)
 MEMBERSHIPS = table_of(MembershipRow)
@@ -84,10 +93,32 @@ def _links(sources: Sources, rights: Rights) -> ColumnElement[Any]:
     return json_list(inner, "cl")
 
 
+def _links_of_client() -> Select[*tuple[Any, ...]]:
+    """The links of one client to the person, as the client tells them."""
+    return (
+        select(
+            LINKS.c.id,
+            LINKS.c.contact_id,
+            LINKS.c.roles,
+            LINKS.c.function,
+            LINKS.c.job_title,
+            LINKS.c.from_on,
+            LINKS.c.to_on,
+        )
+        .where(
+            LINKS.c.organization_id == ORG,
+            LINKS.c.client_id == CLIENTS.c.id,
+            LINKS.c.contact_id == bindparam("id", type_=Uuid()),
+        )
+        .correlate(CLIENTS)
+    )
+
+
 CONTACT_SHAPE = Shape(
     resource=Contact,
     table=CONTACTS,
     expressions={
+        "external_refs": refs_of(REFS, "contact_id"),
         "links": _links,
         "emails": lambda s, _: json_list(children(s, EMAILS, "contact_id", EMAIL_COLUMNS), "ce"),
         "phones": lambda s, _: json_list(children(s, PHONES, "contact_id", PHONE_COLUMNS), "cp"),
@@ -101,6 +132,7 @@ CONTACT_LISTING = Listing(
         "name": lambda main, op, at: compare(main.c.name_key, op, at[0], many=at[1]),
         "emails": child_filter(EMAILS, "contact_id", "key"),
         "phones": child_filter(PHONES, "contact_id", "e164"),
+        "external_refs": ref_filter(REFS, "contact_id"),
     },
     sorts={"name": lambda main, _: main.c.name_key},
     search="search_contacts",
@@ -221,6 +253,54 @@ BLOCKED_BY_EMAIL = Statement(
     )
     .order_by(CONTACTS.c.id)
     .limit(20)
+)
+
+BLOCKED_BY_REF = Statement(
+    select(CONTACTS.c.id, CONTACTS.c.name, CONTACTS.c.lifecycle)
+    .where(
+        CONTACTS.c.organization_id == ORG,
+        REFS.c.organization_id == ORG,
+        REFS.c.contact_id == CONTACTS.c.id,
+        whole_ref(REFS) == func.any(bindparam("keys", type_=ARRAY(Text()))),
+        CONTACTS.c.id != bindparam("id", type_=Uuid()),
+    )
+    .order_by(CONTACTS.c.id)
+    .limit(20)
+)
+
+# Entries that ended links of the person: the table no longer tells of which clients.
+_ended = select(CHANGES.c.resource_id.label("client_id")).where(
+    CHANGES.c.organization_id == ORG,
+    CHANGES.c.resource == literal_column("'client'"),
+    CHANGES.c.action == literal_column("'client.contact_unlinked'"),
+    CHANGES.c.at > bindparam("instant", type_=DateTime(timezone=True)),
+    CHANGES.c.changes.contains(cast(bindparam("unlinked", type_=Text()), JSONB)),
+)
+_linked = select(LINKS.c.client_id).where(
+    LINKS.c.organization_id == ORG, LINKS.c.contact_id == bindparam("id", type_=Uuid())
+)
+EVER_LINKED = Statement(
+    select(
+        CLIENTS.c.id,
+        CLIENTS.c.lifecycle,
+        cast(json_list(_links_of_client(), "own"), Text).label("links"),
+    ).where(
+        CLIENTS.c.organization_id == ORG,
+        CLIENTS.c.id.in_(_linked.union(_ended)),
+        CLIENTS.c.lifecycle == func.any(LIFECYCLES),
+    )
+)
+"""The clients that the person serves, or served at some time after `instant`."""
+LATER_OF_CLIENTS = Statement(
+    select(CHANGES.c.resource_id, CHANGES.c.fields, CHANGES.c.changes)
+    .where(
+        CHANGES.c.organization_id == ORG,
+        CHANGES.c.resource == literal_column("'client'"),
+        CHANGES.c.resource_id == func.any(IDS),
+        CHANGES.c.at > bindparam("instant", type_=DateTime(timezone=True)),
+        CHANGES.c.fields.op("&&")(literal_column("ARRAY['contacts', 'lifecycle']")),
+    )
+    .order_by(CHANGES.c.position.desc())
 )
 
 _LIVE_LINKS = Statement(

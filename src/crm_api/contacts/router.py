@@ -1,20 +1,25 @@
 """The routes of contacts: the table of contents of this slice."""
 
+from dataclasses import replace
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.contacts.schemas import Contact, ContactSuggestion
+from crm_api.contacts.past import ContactPast
+from crm_api.contacts.schemas import Contact, ContactSuggestion, UpsertedContact
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.batch import Batch, BatchResult, run_batch
+from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
+from crm_api.kit.upserting import Named
 from crm_api.routing import (
+    ERASED,
     DryRun,
     HistoryQuery,
     IdempotencyKey,
@@ -24,6 +29,8 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    RefId,
+    RefSource,
     SuggestQuery,
     answers,
     as_json,
@@ -125,19 +132,38 @@ async def suggest_contacts(
     return as_json(await ContactService(scope).suggest(items))
 
 
+@router.post(
+    "/batch",
+    status_code=207,
+    dependencies=[Idempotent, Declared],
+    responses=answers(207, BatchResult, "One result for each operation, in order."),
+    openapi_extra=needs("contacts.*:create", "contacts.*:update", "contacts:delete"),
+)
+async def batch_contacts(
+    scope: CurrentScope,
+    request: Request,
+    body: Annotated[Incoming[Batch], Depends(JsonBody(Batch))],
+    dry_run: DryRun = False,
+) -> Response:
+    """Run up to 200 operations: each by itself, or all or none with `atomic`."""
+    key = await claim(scope, request, dry_run=dry_run)
+    found = await tried(scope, run_batch(ContactService(scope), body, key), dry_run=dry_run)
+    return Response(found.body, 207, found.headers, "application/json")
+
+
 @router.get(
     "/{contact_id}",
-    responses=answers(200, Contact, "The contact."),
+    responses={**answers(200, Contact, "The contact."), **ERASED},
     openapi_extra=needs("contacts.*:read"),
 )
 async def get_contact(
     scope: CurrentScope,
     contact_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(past=True))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Read one person, as far as your role may see it."""
-    return as_one(await ContactService(scope).get(contact_id, items), if_none_match)
+    """Read one person, as far as your role may see it; with `as_of` as it was then."""
+    return as_one(await ContactPast(scope).get(contact_id, items), if_none_match)
 
 
 @router.patch(
@@ -155,6 +181,47 @@ async def patch_contact(
 ) -> Response:
     """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
     return as_one(await ContactService(scope).patch(contact_id, body, if_match, dry_run=dry_run))
+
+
+@router.get(
+    "/by-ref/{source}/{external_id:path}",
+    responses=answers(200, Contact, "The contact."),
+    openapi_extra=needs("contacts.person:read"),
+)
+async def get_contact_by_ref(
+    scope: CurrentScope,
+    source: RefSource,
+    external_id: RefId,
+    items: Annotated[Items, Depends(OneQuery())],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read the contact that another system knows by this id."""
+    named = Named(source, external_id)
+    return as_one(await ContactService(scope).get_by_ref(named, items), if_none_match)
+
+
+@router.put(
+    "/by-ref/{source}/{external_id:path}",
+    dependencies=[Declared],
+    responses={
+        **answers(200, UpsertedContact, "The contact that had the reference, changed or not."),
+        **answers(201, UpsertedContact, "The new contact of this reference."),
+    },
+    openapi_extra=needs("contacts.*:create", "contacts.*:update"),
+)
+async def upsert_contact(
+    scope: CurrentScope,
+    source: RefSource,
+    external_id: RefId,
+    body: Annotated[Incoming[Any], Depends(JsonBody(Upsert[Contact]))],
+    if_match: IfMatch = None,
+    dry_run: DryRun = False,
+) -> Response:
+    """Make the contact of this reference, or merge into it; what is not newer is not applied."""
+    named = Named(source, external_id)
+    write = ContactService(scope).upsert(named, body, if_match)
+    found = await tried(scope, write, dry_run=dry_run)
+    return as_one(replace(found, status=200) if dry_run else found)
 
 
 @router.delete(

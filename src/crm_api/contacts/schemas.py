@@ -9,7 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from crm_api.contacts.reach import Email, EmailsIn, Phone, PhonesIn
 from crm_api.core.formats.places import LanguageTag
 from crm_api.core.formats.text import Line
+from crm_api.identity.schemas import extended
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
+from crm_api.kit.refs import MAX_REFS, ExternalRef
 from crm_api.kit.suggesting import Suggestion
 
 PERSONAL = DataClass.PERSONAL
@@ -65,8 +67,9 @@ class Contact(Resource):
     extra_filters: ClassVar = {
         "emails": ("person_reach", Op.EQ | Op.TEXT),
         "phones": ("person_reach", Op.EQ | Op.TEXT),
+        "external_refs": ("person", Op.EQ),
     }
-    filter_kinds: ClassVar = {"emails": "text", "phones": "text"}
+    filter_kinds: ClassVar = dict.fromkeys(extra_filters, "text")
     default_sort: ClassVar = "name"
     searched: ClassVar = {
         "name": (("contacts", "person"),),
@@ -95,6 +98,11 @@ class Contact(Resource):
         list[LanguageTag],
         Rule("person"),
         Field(max_length=20, description="Languages the person speaks.", examples=[["en"]]),
+    ] = []
+    external_refs: Annotated[
+        list[ExternalRef],
+        Rule("person", Write.ON_CREATE),
+        Field(max_length=MAX_REFS, description="Ids of the person in other systems."),
     ] = []
     created_at: Annotated[
         datetime,
@@ -133,3 +141,11 @@ class Contact(Resource):
 
 class ContactSuggestion(Suggestion):
     """A person who holds what was typed; a key that you may not read is absent."""
+
+
+UpsertedContact = extended(
+    Contact,
+    "UpsertedContact",
+    "The contact after the delivery, and whether the delivery changed it.",
+    applied=(bool, "False where its version is not newer than the one that the reference holds."),
+)

@@ -1,7 +1,8 @@
 """Contacts: what may be done with a person, in which order it is refused, and what follows."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
+from types import MappingProxyType
 from typing import Any, ClassVar
 from uuid import UUID
 
@@ -19,12 +20,14 @@ from crm_api.contacts.repository import (
     ACTIVE_USERS,
     BINDS,
     BLOCKED_BY_EMAIL,
+    BLOCKED_BY_REF,
     CONTACT_LISTING,
     CONTACT_SHAPE,
     CONTACT_SUGGESTING,
     EMAILS,
     LIVE_CONTACTS,
     PHONES,
+    REFS,
     leads_to,
     live_links,
 )
@@ -38,32 +41,48 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.kit.deciding import (
     Sifted,
     raise_faults,
-    require_current,
+    require_absent,
     require_fields,
     require_some,
     sift,
 )
+from crm_api.kit.editing import Edit
 from crm_api.kit.fields import Write as When
 from crm_api.kit.formats import TABLES
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import wire_value
 from crm_api.kit.reading import found_by_id
+from crm_api.kit.refs import has_repeats, ref_keys, ref_rows
 from crm_api.kit.replies import Reply, one
+from crm_api.kit.service import Present
 from crm_api.kit.writing import Write, write_one
 
-IDEMPOTENCY_KEY = "pk_idempotency_records"
+CHILDREN = {EMAILS: "emails", PHONES: "phones", REFS: "external_refs"}
+"""Child table → the field that it stores."""
 
 
 class Draft:
     """What a contact shall be after the write."""
 
-    def __init__(self, contact_id: UUID, before: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        contact_id: UUID,
+        before: Mapping[str, Any],
+        stood: Mapping[str, Sequence[Any]] = MappingProxyType({}),
+    ) -> None:
         self.id = contact_id
         self.before = before
+        self.stood = stood
+        """Field → items that come back under the ids that they had."""
         self.after: dict[str, Any] = {}
         self.row: dict[str, Any] = {}
         self.replaced: dict[Any, list[dict[str, Any]]] = {}
         self.email_keys: list[str] = []
+
+    def items(self, name: str) -> Sequence[Any]:
+        """What the items of a sent list are matched with."""
+        found: Sequence[Any] = self.stood.get(name) or self.before.get(name, [])
+        return found
 
     def diff(self) -> dict[str, tuple[Any, Any]]:
         return {
@@ -83,6 +102,7 @@ class ContactService(VerifyingService):
     parent = "contact_id"
     binds = BINDS
     formats: ClassVar = TABLES | {"vcard": VCARD}
+    refs = REFS
     reach_group = "person_reach"
     point_tables: ClassVar = {
         "emails": (EMAILS, stored_email_rows),
@@ -103,23 +123,26 @@ class ContactService(VerifyingService):
         """
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                reply = await self._create(incoming, None)
+                reply = await self.make(incoming, None)
             return Reply(reply.body, reply.etag)
-        return await once(self.scope, claim, partial(self._create, incoming, claim), self.replayed)
+        return await once(self.scope, claim, partial(self.make, incoming, claim), self.replayed)
 
-    async def _create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+    async def make(
+        self, incoming: Incoming[Any], claim: Claim | None, if_match: str | None = None
+    ) -> Reply:
         require_some(self.scope, Contact, "create")
         sifted = sift(self.scope, Contact, incoming, When.ON_CREATE)
         require_fields(self.scope, Contact, sifted, "create")
+        require_absent(if_match)
         draft = Draft(new_id(), {})
         draft.after |= EMPTY
-        self._apply(draft, sifted)
+        self._apply(draft, sifted, sifted.values)
         await self._check_references(draft, sifted)
         raise_faults(sifted)
         row = draft.row | {"id": str(draft.id), "version": 1, "lifecycle": "live"}
         row |= {name: draft.after.get(name) for name in PLAIN}
         entry = self.entry(draft.id, 1, "created", draft.diff())
-        replaced = {table: draft.replaced.get(table, []) for table in (EMAILS, PHONES)}
+        replaced = {table: draft.replaced.get(table, []) for table in CHILDREN}
         write = Write("insert", draft.id, row, [entry], replaced=replaced)
         try:
             found = await write_one(self.scope, CONTACT_SHAPE, write, self.parent, claim)
@@ -142,58 +165,64 @@ class ContactService(VerifyingService):
         run = partial(self._patch, contact_id, incoming, if_match)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                return await self.settled(run)
-        if incoming.raw.get("reports_to_id") is not None:
-            # A cycle could be closed from both ends at once: look and write under the lock.
-            async with self.locked():
-                return await run()
-        return await self.settled(run)
+                return await self.edited(incoming.raw, run)
+        return await self.edited(incoming.raw, run)
+
+    def holds(self, raw: Mapping[str, Any]) -> bool:
+        """A cycle could be closed from both ends at once: look and write under the lock."""
+        return raw.get("reports_to_id") is not None
 
     async def _patch(
         self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None
     ) -> Reply:
         present = await self.load(contact_id, with_seen=if_match is not None)
         require_some(self.scope, Contact, "update")
-        sifted = sift(self.scope, Contact, incoming, When.LATER, current=present.document)
-        require_fields(self.scope, Contact, sifted, "update")
-        require_current(if_match, present.seen, incoming.raw)
-        self.require_live(present)
-        draft = Draft(contact_id, present.document)
-        self._apply(draft, sifted)
+        return await self.decide(present, self.allowed(present, incoming, if_match), Edit())
+
+    async def decide(self, present: Present, sifted: Sifted, edit: Edit) -> Reply:
+        """Check the content and write it; an edit that changes nothing leaves no trace."""
+        draft = Draft(present.id, present.document, edit.stood)
+        self._apply(draft, sifted, {**sifted.values, **edit.besides})
         await self._check_references(draft, sifted)
         raise_faults(sifted)
         diff = draft.diff()
         if not diff:
-            return await self.unchanged(contact_id)
+            return await self.unchanged(present.id)
         row = {name: draft.after[name] for name in PLAIN if name in diff} | draft.row
-        fields = {EMAILS: "emails", PHONES: "phones"}
-        replaced = {t: rows for t, rows in draft.replaced.items() if fields[t] in diff}
+        replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
         try:
-            return await self.update(present, row, diff, "updated", replaced=replaced)
+            return await self.update(
+                present, row, diff, edit.action, replaced=replaced, claim=edit.claim
+            )
         except UniqueClash as clash:
             raise await self._clashed(clash, draft) from None
 
-    def _apply(self, draft: Draft, sifted: Sifted) -> None:
+    def _apply(self, draft: Draft, sifted: Sifted, values: Mapping[str, Any]) -> None:
         """Take the accepted values; faults are collected."""
-        for name, value in sifted.values.items():
+        for name, value in values.items():
             if name in PLAIN:
                 draft.after[name] = wire_value(value)
-        if "name" in sifted.values:
-            draft.row["name_key"] = sort_key(sifted.values["name"])
+        if "name" in values:
+            draft.row["name_key"] = sort_key(values["name"])
             if draft.row["name_key"] is None:
                 sifted.fault("invalid_name", "Write a name of letters or digits.", "/name")
-        if "emails" in sifted.values:
-            emails = settle_emails(
-                sifted.values["emails"], draft.before.get("emails", []), "/emails"
-            )
+        if "external_refs" in values:
+            refs = draft.after["external_refs"] = wire_value(values["external_refs"])
+            draft.replaced[REFS] = ref_rows(refs, self.parent, draft.id)
+            if has_repeats(refs):
+                detail = "The same reference stands twice."
+                sifted.fault("repeated_item", detail, "/external_refs")
+        self._apply_reach(draft, sifted, values)
+
+    def _apply_reach(self, draft: Draft, sifted: Sifted, values: Mapping[str, Any]) -> None:
+        if "emails" in values:
+            emails = settle_emails(values["emails"], draft.items("emails"), "/emails")
             draft.after["emails"], draft.email_keys = emails.items, emails.keys
             draft.replaced[EMAILS] = email_rows(emails, self.parent, draft.id)
             sifted.faults += emails.faults
-        if "phones" in sifted.values:
+        if "phones" in values:
             country = self.actor.organization.default_country
-            phones = settle_phones(
-                sifted.values["phones"], draft.before.get("phones", []), "/phones", country
-            )
+            phones = settle_phones(values["phones"], draft.items("phones"), "/phones", country)
             draft.after["phones"] = phones.items
             draft.replaced[PHONES] = phone_rows(phones, self.parent, draft.id)
             sifted.faults += phones.faults
@@ -217,34 +246,62 @@ class ContactService(VerifyingService):
             )
 
     async def _clashed(self, clash: UniqueClash, draft: Draft) -> Exception:
-        if clash.constraint != "uq_contact_emails_key":
-            return clash
+        match clash.constraint:
+            case "uq_contact_emails_key":
+                return await self._email_in_use(draft)
+            case "pk_contact_refs":
+                return await self._reference_in_use(draft)
+        return clash
+
+    async def _email_in_use(self, draft: Draft) -> Refusal:
         values = {"org": self.actor.organization_id, "id": draft.id, "keys": draft.email_keys}
         rows = await self.scope.db.fetch(self.actor.organization_id, BLOCKED_BY_EMAIL, values)
-        shown = [self._candidate(row) for row in rows]
         inactive = bool(rows) and all(row["lifecycle"] != "live" for row in rows)
         code = "email_in_use_inactive" if inactive else "email_in_use"
         taken = {row["key"] for row in rows}
+        places = [f"/emails/{n}" for n, k in enumerate(draft.email_keys) if k in taken]
         detail = "Another contact has this e-mail address."
-        faults = [
-            Fault(code, detail, pointer=f"/emails/{n}")
-            for n, k in enumerate(draft.email_keys)
-            if k in taken
-        ]
+        return self._in_use(code, detail, places, rows, "same_email")
+
+    async def _reference_in_use(self, draft: Draft) -> Refusal:
+        keys = ref_keys(draft.after.get("external_refs"))
+        values = {"org": self.actor.organization_id, "id": draft.id, "keys": keys}
+        rows = await self.scope.db.fetch(self.actor.organization_id, BLOCKED_BY_REF, values)
+        detail = "Another contact has this external reference."
+        places = ["/external_refs"]
+        return self._in_use("reference_in_use", detail, places, rows, "same_reference")
+
+    def _in_use(
+        self,
+        code: str,
+        detail: str,
+        places: Sequence[str],
+        rows: Sequence[Mapping[str, Any]],
+        reason: str,
+    ) -> Refusal:
+        shown = [self._candidate(row, reason) for row in rows]
         calls = [
             {"action": "open", "method": "GET", "path": f"{self.path}/{c['id']}"}
             for c in shown
             if "id" in c
         ]
+        faults = [Fault(code, detail, pointer=place) for place in places]
         return Refusal(code, detail, faults, members={"candidates": shown, "next": calls})
 
-    def _candidate(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        base: dict[str, Any] = {"score": 1.0, "reasons": ["same_email"]}
+    def _candidate(self, row: Mapping[str, Any], reason: str) -> dict[str, Any]:
+        base: dict[str, Any] = {"score": 1.0, "reasons": [reason]}
         if row["lifecycle"] not in self.lifecycles() or not self.actor.rights.can(
             "contacts", "read", "person"
         ):
             return {"visibility": "not_visible"} | base
         return {"visibility": row["lifecycle"], "id": str(row["id"]), "name": row["name"]} | base
+
+    def seen_candidate(self, told: Mapping[str, Any]) -> dict[str, Any]:
+        """A candidate that was told before, as far as the caller may read it today."""
+        reads = self.actor.rights.can("contacts", "read", "person")
+        if reads and told["visibility"] in self.lifecycles():
+            return dict(told)
+        return {"visibility": "not_visible", "score": told["score"], "reasons": told["reasons"]}
 
     async def delete(self, contact_id: UUID, if_match: str | None) -> None:
         """Delete softly; a person who serves a client stays until the link is ended or removed."""

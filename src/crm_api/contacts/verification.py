@@ -16,7 +16,7 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.kit.deciding import require_current
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.replies import Reply, one
-from crm_api.kit.service import RecordService
+from crm_api.kit.upserting import UpsertingService
 
 RowsOf = Callable[[list[Item], str, UUID], list[Item]]
 
@@ -32,7 +32,7 @@ class Verification(BaseModel):
     ]
 
 
-class VerifyingService(RecordService):
+class VerifyingService(UpsertingService):
     """A record whose contact points can be verified; who did it stands in the history."""
 
     reach_group: ClassVar[str]

@@ -153,6 +153,12 @@ PROBLEMS: dict[str, Problem] = {
         409, "The operation has ended", "Read it; what it did stays, and can be undone only there."
     ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
+    # 410
+    "version_erased": Problem(
+        410,
+        "The values of that time were erased",
+        "Ask for the fields that were not erased by `fields`, or for a later time.",
+    ),
     # 412, 413, 414, 415, 429, 431
     "version_conflict": Problem(
         412,

@@ -10,7 +10,6 @@ from crm_api.core.deps import JsonBody, declared_query
 from crm_api.core.errors import refuse_all
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute
-from crm_api.identity.editing import as_text
 from crm_api.identity.schemas import (
     Acceptance,
     AcceptInvitationBody,
@@ -20,6 +19,7 @@ from crm_api.identity.schemas import (
     TokenPair,
 )
 from crm_api.identity.wiring import Identity
+from crm_api.kit.replies import as_text
 from crm_api.routing import answers, as_json
 
 Declared = Depends(declared_query)

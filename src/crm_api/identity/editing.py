@@ -30,7 +30,7 @@ from crm_api.kit.idempotency import Claim, Stored, once, store
 from crm_api.kit.projection import Shape
 from crm_api.kit.query import ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows
-from crm_api.kit.replies import PageReply, Reply, one, page
+from crm_api.kit.replies import PageReply, Reply, as_text, one, page
 from crm_api.kit.scope import Scope
 
 FULL: Final = Rights((frozenset({"*"}),))
@@ -233,13 +233,3 @@ class Editor:
         reads = mask_of(self.resource, self.scope.actor.rights).read
         kept = {k: stored.reply[k] for k in reads if k in stored.reply}
         return one(as_text(kept), status=stored.status, location=location, replayed=True)
-
-
-def as_text(value: object) -> str:
-    """JSON as PostgreSQL writes it: compact, and every character as itself."""
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
-
-
-def with_members(body: str, **extra: object) -> str:
-    """The JSON object with further members at its end."""
-    return f"{body[:-1]}{',' if body != '{}' else ''}{as_text(extra)[1:]}"

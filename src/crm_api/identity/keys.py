@@ -10,11 +10,11 @@ from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
 from crm_api.core.tokens import SecretKind, new_secret
 from crm_api.identity import repository as sql
-from crm_api.identity.editing import Editor, Items, settled, settled_once, with_members
+from crm_api.identity.editing import Editor, Items, settled, settled_once
 from crm_api.identity.roles import check_scopes
 from crm_api.kit.deciding import Sifted, raise_faults
 from crm_api.kit.idempotency import Claim, Stored
-from crm_api.kit.replies import PageReply, Reply, one
+from crm_api.kit.replies import PageReply, Reply, one, with_members
 from crm_api.kit.scope import Scope
 
 

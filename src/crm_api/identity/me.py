@@ -4,11 +4,10 @@ from typing import Any
 
 from crm_api.core.access import Actor, Rights
 from crm_api.identity import repository as sql
-from crm_api.identity.editing import as_text
 from crm_api.identity.scopes import effective
 from crm_api.kit.fields import RESOURCES, Resource, mask_of
 from crm_api.kit.guard import guard_kind, guard_values, require_ok
-from crm_api.kit.replies import Reply, one
+from crm_api.kit.replies import Reply, as_text, one
 from crm_api.kit.scope import Scope
 
 ACTIONS = ("read", "create", "update", "read_own")

@@ -13,13 +13,13 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.core.tokens import SecretKind, new_secret
 from crm_api.identity import repository as sql
 from crm_api.identity import statements as sign_in_sql
-from crm_api.identity.editing import Editor, Items, settled, settled_once, with_members
+from crm_api.identity.editing import Editor, Items, settled, settled_once
 from crm_api.identity.principals import ADMIN, role_scopes
 from crm_api.identity.scopes import exceeding
 from crm_api.identity.sign_in import account_key
 from crm_api.kit.deciding import Sifted, raise_faults
 from crm_api.kit.idempotency import Claim, Stored
-from crm_api.kit.replies import PageReply, Reply, one
+from crm_api.kit.replies import PageReply, Reply, one, with_members
 from crm_api.kit.scope import Scope
 
 INVITATION_DAYS = 7

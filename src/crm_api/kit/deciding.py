@@ -225,6 +225,15 @@ def require_current(if_match: str | None, seen: str, sent: Collection[str]) -> N
     )
 
 
+def require_absent(if_match: str | None) -> None:
+    """412 for the version of a record that is not there."""
+    if if_match is not None:
+        detail = "There is no such record yet."
+        raise Refusal(
+            "version_conflict", detail, (Fault("version_conflict", detail, header="If-Match"),)
+        )
+
+
 def raise_faults(sifted: Sifted) -> None:
     """422 with every fault at once."""
     if sifted.faults:

@@ -1,5 +1,6 @@
 """What a service answers: bytes that PostgreSQL made, and what stands beside them."""
 
+import json
 from dataclasses import dataclass, field
 
 from crm_api.kit.projection import etag_of
@@ -48,3 +49,13 @@ def page(scope: Scope, query: ListQuery, rows: PageRows) -> PageReply:
     return PageReply(
         f'{{"data":[{rows.data}],"next_cursor":{shown},"has_more":{more}{total}}}', cursor
     )
+
+
+def as_text(value: object) -> str:
+    """JSON as PostgreSQL writes it: compact, and every character as itself."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
+
+
+def with_members(body: str, **extra: object) -> str:
+    """The JSON object with further members at its end."""
+    return f"{body[:-1]}{',' if body != '{}' else ''}{as_text(extra)[1:]}"

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field, create_model
 
+from crm_api.core.formats.dates import Instant
 from crm_api.kit.fields import Resource, Write, access_of
+from crm_api.kit.refs import MAX_VERSION
 
 R = TypeVar("R", bound=Resource)
 
@@ -61,6 +63,41 @@ class HistoryPage(BaseModel):
     has_more: bool
 
 
+class VersionDiff(BaseModel):
+    """What differs between two versions of a record, as far as you may see it."""
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    from_: Annotated[
+        str, Field(alias="from", max_length=40, description="The earlier one: entry or time.")
+    ]
+    to: Annotated[str, Field(max_length=40, description="The later one: entry or time.")]
+    changes: Annotated[list[FieldChange], Field(max_length=200, description="Net differences.")]
+
+
+class RestoreVersion(BaseModel):
+    """Which version to set back to, and which of its fields."""
+
+    model_config = _STRICT
+
+    entry_id: Annotated[
+        UUID | None,
+        Field(
+            description="The entry of the history after which it was so.",
+            examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
+        ),
+    ] = None
+    as_of: Annotated[Instant | None, Field(description="Or the time at which it was so.")] = None
+    fields: Annotated[
+        list[Annotated[str, Field(max_length=64)]] | None,
+        Field(
+            min_length=1,
+            max_length=100,
+            description="The fields to set back; absent: all that you read and that edits set.",
+        ),
+    ] = None
+
+
 _ABSENT: Any = MISSING
 """As a default: pydantic's sentinel has a type of its own, which `Field` does not name."""
 
@@ -89,7 +126,7 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
                 accepted,
                 Field(default=_ABSENT, description=about, examples=examples),
             )
-    for name, (kind, about) in getattr(cls, f"{prefix.lower()}_options", {}).items():
+    for name, (kind, about) in _options(prefix, cls).items():
         members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
     model = create_model(
         f"{prefix}{cls.__name__}",
@@ -101,9 +138,20 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     return model
 
 
+def _options(prefix: str, cls: type[Resource]) -> dict[str, tuple[Any, str]]:
+    """What a body takes besides fields."""
+    created, patched = (getattr(cls, f"{kind}_options", {}) for kind in ("create", "patch"))
+    if prefix == "Upsert":
+        return {**created, **patched, "version": (_VERSION, "The version at the source.")}
+    found: dict[str, tuple[Any, str]] = created if prefix == "Create" else patched
+    return found
+
+
+_VERSION = Annotated[int, Field(ge=0, le=MAX_VERSION)]
 _ABOUT = {
     "Create": "What a new {} may carry; your role decides which of it.",
     "Patch": "What may change of a {} (RFC 7396); your role decides which of it.",
+    "Upsert": "What another system knows of a {}; your role decides which of it.",
 }
 
 
@@ -114,6 +162,9 @@ if TYPE_CHECKING:
 
     class Patch(BaseModel, Generic[R]):
         """The body of a patch."""
+
+    class Upsert(BaseModel, Generic[R]):
+        """The body of a delivery from another system."""
 
 else:
 
@@ -128,3 +179,9 @@ else:
 
         def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
             return _derive("Patch", resource, Write.LATER)
+
+    class Upsert:
+        """The body of a delivery: what creates and patches take, nothing required; a version."""
+
+        def __class_getitem__(cls, resource: type[Resource]) -> type[BaseModel]:
+            return _derive("Upsert", resource, Write.ALWAYS)

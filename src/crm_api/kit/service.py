@@ -256,7 +256,18 @@ class RecordService:
     def require_live(self, present: Present) -> None:
         if present.lifecycle != "live":
             detail = f"The {self.resource.singular} is {present.lifecycle}; restore it first."
-            raise Refusal("not_live", detail)
+            raise Refusal("not_live", detail, members={"next": self._calls(present)})
+
+    def _calls(self, present: Present) -> Sequence[Mapping[str, str]]:
+        """What may be called instead, for a record that is not live."""
+        if "id" not in mask_of(self.resource, self.actor.rights).read:
+            return []
+        place = f"{self.path}/{present.id}"
+        calls = [{"action": "open", "method": "GET", "path": place}]
+        restorable = present.lifecycle in ("archived", "deleted")
+        if restorable and self.actor.rights.can(self.resource.resource, "restore"):
+            calls.append({"action": "reactivate", "method": "POST", "path": f"{place}/restore"})
+        return calls
 
     def entry(self, row_id: UUID, version: int, action: str, diff: Diff) -> Entry:
         return new_entry(

@@ -13,7 +13,7 @@ from crm_api.models.clients import (
     ClientSiteRow,
     ClientTagRow,
 )
-from crm_api.models.contacts import ContactEmailRow, ContactPhoneRow, ContactRow
+from crm_api.models.contacts import ContactEmailRow, ContactPhoneRow, ContactRefRow, ContactRow
 from crm_api.models.identity import (
     ApiKeyRow,
     InvitationRow,
@@ -46,6 +46,7 @@ __all__ = [
     "ClientTagRow",
     "ContactEmailRow",
     "ContactPhoneRow",
+    "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
     "HeadRow",

@@ -13,6 +13,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
@@ -68,6 +69,13 @@ class ChangeRow(Tenant, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "id", name="uq_changes_id"),
         Index("ix_changes_resource", "organization_id", "resource", "resource_id", "position"),
+        # Whom a client no longer knows: links of the past are found by it.
+        Index(
+            "ix_changes_unlinked",
+            "organization_id",
+            "position",
+            postgresql_where=text("action = 'client.contact_unlinked'::text"),
+        ),
         CheckConstraint("length(digests) = 32 * cardinality(fields)", name="one_digest_a_field"),
     )
 

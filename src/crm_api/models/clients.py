@@ -18,7 +18,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_api.models.base import Base, Json, Tenant, TenantRow, belongs_to
-from crm_api.models.contacts import EmailColumns, PhoneColumns
+from crm_api.models.contacts import EmailColumns, PhoneColumns, RefColumns
 
 _UNIQUE_LIFECYCLES = text("lifecycle <> ALL (ARRAY['merged'::text, 'erased'::text])")
 
@@ -270,17 +270,10 @@ class ClientAttributeRow(Tenant, _OfClient, Base):
     )
 
 
-class ClientRefRow(Tenant, _OfClient, Base):
+class ClientRefRow(RefColumns, _OfClient, Base):
     """The id of a client in another system."""
 
     __tablename__ = "client_refs"
-
-    source: Mapped[str] = mapped_column(primary_key=True)
-    external_id: Mapped[str] = mapped_column(primary_key=True)
-    client_id: Mapped[UUID]
-    position: Mapped[int]
-    version: Mapped[int] = mapped_column(BigInteger)
-
     __table_args__ = (
         belongs_to("client_id", "clients", name="fk_client_refs_client"),
         Index("ix_client_refs_client", "organization_id", "client_id"),

@@ -3,10 +3,10 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Index, UniqueConstraint
-from sqlalchemy.orm import Mapped
+from sqlalchemy import BigInteger, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
 
-from crm_api.models.base import Base, Json, TenantRow, belongs_to
+from crm_api.models.base import Base, Json, Tenant, TenantRow, belongs_to
 
 
 class EmailColumns:
@@ -63,6 +63,15 @@ class ContactRow(TenantRow, Base):
     )
 
 
+class RefColumns(Tenant):
+    """The columns of an id in another system; the pair of source and id belongs to one record."""
+
+    source: Mapped[str] = mapped_column(primary_key=True)
+    external_id: Mapped[str] = mapped_column(primary_key=True)
+    position: Mapped[int]
+    version: Mapped[int] = mapped_column(BigInteger)
+
+
 class _OfContact:
     contact_id: Mapped[UUID]
 
@@ -86,4 +95,14 @@ class ContactPhoneRow(TenantRow, _OfContact, PhoneColumns, Base):
         belongs_to("contact_id", "contacts", name="fk_contact_phones_contact"),
         Index("ix_contact_phones_contact", "organization_id", "contact_id"),
         Index("ix_contact_phones_e164", "organization_id", "e164"),
+    )
+
+
+class ContactRefRow(RefColumns, _OfContact, Base):
+    """The id of a contact in another system."""
+
+    __tablename__ = "contact_refs"
+    __table_args__ = (
+        belongs_to("contact_id", "contacts", name="fk_contact_refs_contact"),
+        Index("ix_contact_refs_contact", "organization_id", "contact_id"),
     )

@@ -8,9 +8,9 @@ from uuid import UUID
 from crm_api.catalogues.presets import starter_entries, starter_types
 from crm_api.catalogues.repository import ENSURE_ENTRIES
 from crm_api.core.jsonbody import Incoming
-from crm_api.identity.editing import Editor, Items, as_text, settled
+from crm_api.identity.editing import Editor, Items, settled
 from crm_api.kit.deciding import raise_faults
-from crm_api.kit.replies import Reply, one
+from crm_api.kit.replies import Reply, as_text, one
 from crm_api.kit.scope import Scope
 from crm_api.organizations import repository as sql
 

@@ -40,6 +40,7 @@ async def test_a_name_is_enough(radio: Organization) -> None:
         "name": "Ada Nakato",
         "honorific": None,
         "languages": [],
+        "external_refs": [],
         "created_at": made["created_at"],
         "links": [],
         "emails": [],

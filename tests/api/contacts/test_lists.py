@@ -111,6 +111,7 @@ async def test_hidden_groups_are_no_filter_and_no_projection(radio: Organization
         "name",
         "honorific",
         "languages",
+        "external_refs",
         "created_at",
     }
     for query in (

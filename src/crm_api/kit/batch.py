@@ -1,38 +1,77 @@
-"""Batches: up to 200 operations, each by itself, or all or none."""
+"""Batches of one resource: up to 200 operations, each by itself, or all or none."""
 
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crm_api.clients.conflicts import seen_candidate
-from crm_api.clients.schemas import Client
-from crm_api.clients.service import ClientService
 from crm_api.core.access import StaleActor
 from crm_api.core.db import Disturbed
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.ids import id_or_nil
 from crm_api.core.jsonbody import Incoming, validate_body
 from crm_api.kit.deciding import require_some
+from crm_api.kit.fields import Resource, mask_of
 from crm_api.kit.idempotency import Claim, Stored, find, once, store
+from crm_api.kit.refs import MAX_VERSION
 from crm_api.kit.replies import Reply
-from crm_api.kit.schemas import Create, Patch
+from crm_api.kit.schemas import Create, Patch, Upsert
 from crm_api.kit.scope import Scope
+from crm_api.kit.upserting import Named
 
 MAX_OPERATIONS = 200
+_ITEM = ConfigDict(extra="forbid", strict=True)
+
+
+class Batched(Protocol):
+    """The records that a batch works on: each operation is a call of its service."""
+
+    scope: Scope
+
+    @property
+    def resource(self) -> type[Resource]: ...
+
+    async def create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply: ...
+
+    async def patch(
+        self, row_id: UUID, incoming: Incoming[Any], if_match: str | None, /
+    ) -> Reply: ...
+
+    async def delete(self, row_id: UUID, if_match: str | None, /) -> None: ...
+
+    async def upsert(
+        self, named: Named, incoming: Incoming[Any], if_match: str | None
+    ) -> Reply: ...
+
+    def masked(self, document: Mapping[str, Any]) -> dict[str, Any]: ...
+
+    def seen_candidate(self, told: Mapping[str, Any]) -> dict[str, Any]: ...
+
+
+class NamedRef(BaseModel):
+    """The id of the record in another system."""
+
+    model_config = _ITEM
+
+    source: Annotated[str, Field(max_length=200, description="The system.", examples=["billing"])]
+    id: Annotated[str, Field(max_length=800, description="Its id there.", examples=["A-17"])]
 
 
 class Operation(BaseModel):
     """One operation of a batch."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _ITEM
 
-    op: Annotated[Literal["create", "update", "delete"], Field(description="What to do.")]
-    id: Annotated[UUID | None, Field(description="The client, for update and delete.")] = None
+    op: Annotated[Literal["create", "update", "delete", "upsert"], Field(description="What to do.")]
+    id: Annotated[UUID | None, Field(description="The record, for update and delete.")] = None
+    ref: Annotated[NamedRef | None, Field(description="The reference, for upsert.")] = None
+    version: Annotated[
+        int | None, Field(ge=0, le=MAX_VERSION, description="Of the delivery, for upsert.")
+    ] = None
     if_match: Annotated[str | None, Field(max_length=400, description="The ETag decided on.")] = (
         None
     )
@@ -44,7 +83,7 @@ class Operation(BaseModel):
 class Batch(BaseModel):
     """Operations in the order in which they are done."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
+    model_config = _ITEM
 
     atomic: Annotated[bool, Field(description="All or none.")] = False
     operations: Annotated[
@@ -69,7 +108,7 @@ class ItemResult(BaseModel):
     """What became of one operation."""
 
     status: Annotated[int, Field(ge=200, le=599, description="As of the single call.")]
-    body: Annotated[dict[str, Any] | None, Field(max_length=100, description="The client.")] = None
+    body: Annotated[dict[str, Any] | None, Field(max_length=100, description="The record.")] = None
     problem: Annotated[dict[str, Any] | None, Field(max_length=30, description="Why not.")] = None
 
 
@@ -87,37 +126,39 @@ class BatchReply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-async def run_batch(scope: Scope, incoming: Incoming[Batch], claim: Claim | None) -> BatchReply:
+async def run_batch(service: Batched, incoming: Incoming[Batch], claim: Claim | None) -> BatchReply:
     """Run the operations by the rights of each.
 
     Raises:
         Refusal: the batch itself is faulty; or, with `atomic`, the first operation that failed,
             its pointers below `/operations/<n>/body`.
     """
+    scope = service.scope
     if claim is not None:
         await scope.verify()
         stored = await find(scope, claim)
         if stored is not None and incoming.value is not None:
-            return _replayed(scope, incoming.value, stored)
+            return _replayed(service, incoming.value, stored)
     if incoming.value is None:
         raise refuse_all(incoming.faults)
     batch = incoming.value
     await scope.verify()
-    run = partial(_all_or_none if batch.atomic else _each, scope, batch, claim)
-    return await once(scope, claim, run, partial(_replayed, scope, batch))
+    run = partial(_all_or_none if batch.atomic else _each, service, batch, claim)
+    return await once(scope, claim, run, partial(_replayed, service, batch))
 
 
-async def _all_or_none(scope: Scope, batch: Batch, claim: Claim | None) -> BatchReply:
+async def _all_or_none(service: Batched, batch: Batch, claim: Claim | None) -> BatchReply:
+    scope = service.scope
     async with scope.db.transaction(scope.actor.organization_id):
-        results = [await _atomic_item(scope, n, op) for n, op in enumerate(batch.operations)]
-        return await _finished(scope, claim, results)
+        results = [await _atomic_item(service, n, op) for n, op in enumerate(batch.operations)]
+        return await _finished(service, claim, results)
 
 
-async def _each(scope: Scope, batch: Batch, claim: Claim | None) -> BatchReply:
+async def _each(service: Batched, batch: Batch, claim: Claim | None) -> BatchReply:
     results = [
-        await _item(scope, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)
+        await _item(service, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)
     ]
-    return await _finished(scope, claim, results)
+    return await _finished(service, claim, results)
 
 
 def _item_claim(claim: Claim | None, n: int) -> Claim | None:
@@ -127,46 +168,52 @@ def _item_claim(claim: Claim | None, n: int) -> Claim | None:
     return Claim(claim.principal_id, f"{claim.path}#{n}", claim.key, claim.fingerprint)
 
 
-async def _finished(scope: Scope, claim: Claim | None, results: list[str]) -> BatchReply:
+async def _finished(service: Batched, claim: Claim | None, results: list[str]) -> BatchReply:
     body = f'{{"results":[{",".join(results)}]}}'
     if claim is not None:
         kept = Claim(claim.principal_id, claim.path, claim.key, claim.fingerprint, 207)
-        await store(scope, kept, "client_batch", None, json.loads(body))
+        noun = f"{service.resource.singular}_batch"
+        await store(service.scope, kept, noun, None, json.loads(body))
     return BatchReply(body)
 
 
-def _replayed(scope: Scope, batch: Batch, stored: Stored) -> BatchReply:
+def _replayed(service: Batched, batch: Batch, stored: Stored) -> BatchReply:
     """The stored results, as far as the rights of today reach."""
     pairs = zip(batch.operations, stored.reply["results"], strict=True)
-    results = [_seen_again(scope, op, result) for op, result in pairs]
+    results = [_seen_again(service, op, result) for op, result in pairs]
     body = json.dumps({"results": results}, ensure_ascii=False, separators=(",", ":"))
     return BatchReply(body, {"Idempotency-Replayed": "true"})
 
 
-def _seen_again(scope: Scope, op: Operation, result: Mapping[str, Any]) -> Mapping[str, Any]:
+def _seen_again(service: Batched, op: Operation, result: Mapping[str, Any]) -> Mapping[str, Any]:
+    scope, cls = service.scope, service.resource
     try:
         if op.op == "delete":
-            scope.require("clients", "delete")
+            scope.require(cls.resource, "delete")
+        elif op.op == "upsert":
+            made = result["status"] == 201 or not mask_of(cls, scope.actor.rights).update
+            require_some(scope, cls, "create" if made else "update")
         else:
-            require_some(scope, Client, op.op)
+            require_some(scope, cls, op.op)
     except Refusal as refusal:
         return _refused(scope, refusal)
-    service = ClientService(scope)
     if "body" in result:
-        return {**result, "body": service.masked(result["body"])}
+        body = result["body"]
+        told = {"applied": body["applied"]} if op.op == "upsert" else {}
+        return {**result, "body": service.masked(body) | told}
     problem = dict(result.get("problem") or {})
     if "current" in problem:
         problem["current"] = service.masked(problem["current"])
     if "candidates" in problem:
-        shown = [seen_candidate(scope, one) for one in problem["candidates"]]
+        shown = [service.seen_candidate(one) for one in problem["candidates"]]
         if shown != problem["candidates"]:
             problem |= {"candidates": shown, "next": []}
     return {**result, "problem": problem} if problem else result
 
 
-async def _atomic_item(scope: Scope, n: int, op: Operation) -> str:
+async def _atomic_item(service: Batched, n: int, op: Operation) -> str:
     try:
-        return _result(await _run(scope, op, None))
+        return _result(await _run(service, op, None))
     except Refusal as refusal:
         place = f"/operations/{n}/body"
         faults = [
@@ -176,9 +223,9 @@ async def _atomic_item(scope: Scope, n: int, op: Operation) -> str:
         raise Refusal(refusal.code, refusal.detail, found, members=refusal.members) from refusal
 
 
-async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
+async def _item(service: Batched, op: Operation, claim: Claim | None) -> str:
     try:
-        reply = await _run(scope, op, claim)
+        reply = await _run(service, op, claim)
     except StaleActor:
         # Never the whole batch again: what was done before stays done.
         refusal = Refusal(
@@ -190,7 +237,7 @@ async def _item(scope: Scope, op: Operation, claim: Claim | None) -> str:
         refusal = caught
     else:
         return _result(reply)
-    return json.dumps(_refused(scope, refusal), ensure_ascii=False)
+    return json.dumps(_refused(service.scope, refusal), ensure_ascii=False)
 
 
 def _refused(scope: Scope, refusal: Refusal) -> dict[str, Any]:
@@ -213,13 +260,26 @@ def _result(reply: Reply | None) -> str:
     return f'{{"status":{reply.status},"body":{reply.body}}}'
 
 
-async def _run(scope: Scope, op: Operation, claim: Claim | None) -> Reply | None:
-    service = ClientService(scope)
-    raw = json.dumps(op.body).encode()
+async def _run(service: Batched, op: Operation, claim: Claim | None) -> Reply | None:
+    cls = service.resource
     if op.op == "create":
-        return await service.create(validate_body(Create[Client], raw), claim)
-    client_id = id_or_nil(op.id)
+        return await service.create(_read(Create[cls], op.body), claim)  # type: ignore[valid-type]  # made at run time
+    if op.op == "upsert":
+        # Sent again it finds what it did, so that it needs no record of its own.
+        return await _upsert(service, op)
+    row_id = id_or_nil(op.id)
     if op.op == "delete":
-        await service.delete(client_id, op.if_match)
+        await service.delete(row_id, op.if_match)
         return None
-    return await service.patch(client_id, validate_body(Patch[Client], raw), op.if_match)
+    return await service.patch(row_id, _read(Patch[cls], op.body), op.if_match)  # type: ignore[valid-type]  # as above
+
+
+async def _upsert(service: Batched, op: Operation) -> Reply:
+    named = Named("", "") if op.ref is None else Named(op.ref.source, op.ref.id)
+    version = {} if op.version is None else {"version": op.version}
+    incoming = _read(Upsert[service.resource], op.body | version)  # type: ignore[name-defined]  # as above
+    return await service.upsert(named, incoming, op.if_match)
+
+
+def _read(model: type[BaseModel], body: Mapping[str, Any]) -> Incoming[Any]:
+    return validate_body(model, json.dumps(body).encode())
