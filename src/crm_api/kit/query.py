@@ -231,6 +231,15 @@ class ListReader:
         elif name not in self.mask.read:
             self._hide(name, "fields", declared.rule.group)
 
+    def demand(self, needed: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse unless these fields are among those that shall be answered."""
+        for name in needed:
+            if name not in self.mask.read:
+                self._hide(name, "format", self.cls.fields[name].rule.group)
+            elif name not in names:
+                self.found.fault("fields", "required", f"This format needs `{name}`.")
+        self.raise_any()
+
     def limit(self, text: str | None) -> int:
         if text is None:
             return DEFAULT_LIMIT

@@ -228,9 +228,7 @@ def _page(
 ) -> Select[Any]:
     """The rows of one page in their order, each with its ordinal and its sort key as text."""
     main = listing.shape.table
-    make_sort = listing.sorts.get(asked.sort)
-    key = make_sort(main, asked.descending) if make_sort else main.c[asked.sort]
-    order = [key.desc(), main.c.id.desc()] if asked.descending else [key, main.c.id]
+    key, order = order_of(listing, asked.sort, descending=asked.descending)
     ordinal = func.row_number().over(order_by=order)
     page = select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n")).where(*conditions)
     if asked.paged:
@@ -240,6 +238,16 @@ def _page(
         here = tuple_(after, bindparam("after_id", type_=Uuid()))
         page = page.where(position < here if asked.descending else position > here)
     return page.order_by(*order)
+
+
+def order_of(
+    listing: Listing, sort: str, *, descending: bool
+) -> tuple[ColumnElement[Any], list[ColumnElement[Any]]]:
+    """The sort key of a list, which is never null, and the whole order: the id breaks ties."""
+    main = listing.shape.table
+    make_sort = listing.sorts.get(sort)
+    key = make_sort(main, descending) if make_sort else main.c[sort]
+    return key, [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
 
 
 def _count(kind: str, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[int]:

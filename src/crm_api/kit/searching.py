@@ -180,6 +180,15 @@ class Search(Selection):
     ] = None
 
 
+class ExportSelection(Selection):
+    """All records that meet a tree of conditions, as a file."""
+
+    format: Annotated[
+        Literal["csv", "xlsx", "ndjson", "vcard"] | None,
+        Field(description="The kind of file; CSV unless said.", examples=["csv"]),
+    ] = None
+
+
 class SearchReader(ListReader):
     """Reads the body of one search for one caller."""
 
