@@ -21,6 +21,7 @@ from crm_api.core.probes import probes_router
 from crm_api.core.problems import install_problem_handlers
 from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
+from crm_api.exports.router import router as exports
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
@@ -63,8 +64,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    parts = (clients, contacts, clients_of_contacts, operations, identity, catalogues, organization)
-    for router in (*parts, problem_pages):
+    parts = (clients, contacts, clients_of_contacts, operations, identity, catalogues)
+    for router in (*parts, exports, organization, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))

@@ -10,8 +10,9 @@ from pydantic_core import PydanticCustomError
 
 from crm_api.core.ids import id_or_nil
 from crm_api.kit.fields import Op, Resource
+from crm_api.kit.filters import OPERATORS, choices, has_money, value_kind
 from crm_api.kit.idempotency import Claim, claim_of
-from crm_api.kit.query import MAX_LIMIT, OPERATORS, choices, has_money, value_kind
+from crm_api.kit.query import MAX_LIMIT
 from crm_api.kit.replies import PageReply, Reply
 from crm_api.kit.scope import Scope
 

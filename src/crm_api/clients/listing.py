@@ -17,7 +17,7 @@ from crm_api.clients.repository import (
 )
 from crm_api.contacts.repository import digits, email_key, sort_key
 from crm_api.kit.guard import ORG
-from crm_api.kit.reading import Listing, child_filter, compare
+from crm_api.kit.reading import Listing, amount_filter, child_filter, compare
 
 
 def _attribute_filter(where: tuple[Any, Any], op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
@@ -55,10 +55,6 @@ def _typed_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[boo
     return compare(cast(effective_type(main), Text), op, n, many=many)
 
 
-def _currency_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
-    return compare(main.c.credit_limit_currency, op, at[0], many=at[1])
-
-
 def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
     """Nulls last either way needs a sentinel, and an index, for each direction."""
 
@@ -81,7 +77,7 @@ CLIENT_LISTING = Listing(
         "phones": child_filter(PHONES, "client_id", "e164"),
         "country_code": child_filter(SITES, "client_id", "country_code"),
         "city": child_filter(SITES, "client_id", "city_key"),
-        "currency": _currency_filter,
+        "credit_limit": amount_filter("credit_limit", "credit_limit_currency"),
         # Not for a query: the list of one contact's clients adds it.
         "contact": child_filter(LINKS, "client_id", "contact_id"),
     },

@@ -7,8 +7,8 @@ from crm_api.clients.lookups import SERVED_BY
 from crm_api.clients.service import ClientService
 from crm_api.contacts.service import ContactService
 from crm_api.kit.changes import Diff
+from crm_api.kit.filters import Filter
 from crm_api.kit.following import follow
-from crm_api.kit.query import Filter
 from crm_api.kit.reading import load_one
 from crm_api.kit.replies import PageReply
 from crm_api.kit.scope import Scope

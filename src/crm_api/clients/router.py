@@ -16,8 +16,10 @@ from crm_api.clients.service import ClientService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
+from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.searching import ExportSelection, Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -42,6 +44,7 @@ of_contacts = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=Gu
 EXPANSIONS = tuple(CLIENT_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
+Long = Depends(long_request)
 DerivedField = Annotated[
     str,
     Path(description="The derived field.", max_length=64, pattern="^[a-z_]+$", examples=["type"]),
@@ -97,6 +100,47 @@ async def batch_clients(
     key = await claim(scope, request, dry_run=dry_run)
     found = await tried(scope, run_batch(scope, body, key), dry_run=dry_run)
     return Response(found.body, 207, found.headers, "application/json")
+
+
+@router.post(
+    "/search",
+    dependencies=[Declared],
+    responses=answers(200, Page[Client], "One page of clients."),
+    openapi_extra=needs("clients.*:read"),
+)
+async def search_clients(
+    scope: CurrentScope,
+    body: Annotated[Incoming[Search], Depends(JsonBody(Search))],
+) -> Response:
+    """List what meets conditions joined by and, or, not; else as the list. Nothing is written."""
+    return as_json((await ClientService(scope).search(body)).body)
+
+
+@router.get(
+    "/export",
+    responses=files(ClientService.formats, "clients"),
+    openapi_extra=needs("clients:export"),
+)
+async def export_clients(
+    scope: CurrentScope,
+    items: Annotated[Items, Depends(ExportQuery(Client, ClientService.formats))],
+) -> Response:
+    """Take all of the list away as a file, as far as you may read it. Each export is recorded."""
+    return Download(await ClientService(scope).export(items))
+
+
+@router.post(
+    "/export",
+    dependencies=[Declared, Long],
+    responses=files(ClientService.formats, "clients"),
+    openapi_extra=needs("clients:export"),
+)
+async def export_found_clients(
+    scope: CurrentScope,
+    body: Annotated[Incoming[ExportSelection], Depends(JsonBody(ExportSelection))],
+) -> Response:
+    """Take what meets a tree of conditions away as a file. Each export is recorded."""
+    return Download(await ClientService(scope).export_found(body))
 
 
 @router.get(

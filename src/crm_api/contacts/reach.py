@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -22,6 +22,8 @@ _IN = ConfigDict(extra="forbid", strict=True)
 
 class Email(BaseModel):
     """One e-mail address."""
+
+    cell_key: ClassVar = "address"
 
     id: Annotated[UUID, Field(description="Its id; send it back to keep the entry when editing.")]
     address: Annotated[str, Field(max_length=254, examples=["ada@example.com"])]
@@ -54,6 +56,8 @@ class EmailEntry(BaseModel):
 
 class Phone(BaseModel):
     """One phone number, formatted for people."""
+
+    cell_key: ClassVar = "e164"
 
     id: Annotated[UUID, Field(description="Its id; send it back to keep the entry when editing.")]
     e164: Annotated[str, Field(max_length=20, examples=["+256772123456"])]

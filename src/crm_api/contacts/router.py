@@ -9,8 +9,10 @@ from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
+from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.searching import ExportSelection, Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -33,6 +35,7 @@ from crm_api.routing import (
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
+Long = Depends(long_request)
 
 
 @router.get(
@@ -65,6 +68,47 @@ async def create_contact(
     """Create a person; link the person to a client at the client."""
     key = await claim(scope, request)
     return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
+
+
+@router.post(
+    "/search",
+    dependencies=[Declared],
+    responses=answers(200, Page[Contact], "One page of contacts."),
+    openapi_extra=needs("contacts.*:read"),
+)
+async def search_contacts(
+    scope: CurrentScope,
+    body: Annotated[Incoming[Search], Depends(JsonBody(Search))],
+) -> Response:
+    """List what meets conditions joined by and, or, not; else as the list. Nothing is written."""
+    return as_json((await ContactService(scope).search(body)).body)
+
+
+@router.get(
+    "/export",
+    responses=files(ContactService.formats, "contacts"),
+    openapi_extra=needs("contacts:export"),
+)
+async def export_contacts(
+    scope: CurrentScope,
+    items: Annotated[Items, Depends(ExportQuery(Contact, ContactService.formats))],
+) -> Response:
+    """Take all of the list away as a file, as far as you may read it. Each export is recorded."""
+    return Download(await ContactService(scope).export(items))
+
+
+@router.post(
+    "/export",
+    dependencies=[Declared, Long],
+    responses=files(ContactService.formats, "contacts"),
+    openapi_extra=needs("contacts:export"),
+)
+async def export_found_contacts(
+    scope: CurrentScope,
+    body: Annotated[Incoming[ExportSelection], Depends(JsonBody(ExportSelection))],
+) -> Response:
+    """Take what meets a tree of conditions away as a file. Each export is recorded."""
+    return Download(await ContactService(scope).export_found(body))
 
 
 @router.get(

@@ -60,7 +60,7 @@ class Contact(Resource):
         "audit": "r r own -",
         "audit_ip": "r - - -",
     }
-    verbs: ClassVar = {"delete": "A", "restore": "A", "read_deleted": "A"}
+    verbs: ClassVar = {"delete": "A", "restore": "A", "read_deleted": "A", "export": "AM"}
     extra_filters: ClassVar = {
         "emails": ("person_reach", Op.EQ | Op.TEXT),
         "phones": ("person_reach", Op.EQ | Op.TEXT),

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, ClassVar
 from uuid import UUID
 
+from crm_api.contacts.cards import VCARD
 from crm_api.contacts.drafting import EMPTY, PLAIN, sort_key
 from crm_api.contacts.reach import (
     email_rows,
@@ -42,6 +43,7 @@ from crm_api.kit.deciding import (
     sift,
 )
 from crm_api.kit.fields import Write as When
+from crm_api.kit.formats import TABLES
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import wire_value
 from crm_api.kit.reading import found_by_id
@@ -78,6 +80,7 @@ class ContactService(VerifyingService):
     listing = CONTACT_LISTING
     parent = "contact_id"
     binds = BINDS
+    formats: ClassVar = TABLES | {"vcard": VCARD}
     reach_group = "person_reach"
     point_tables: ClassVar = {
         "emails": (EMAILS, stored_email_rows),

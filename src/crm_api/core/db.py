@@ -6,7 +6,7 @@ its result objects cost ten times the statement (docs/adr). No SQL of any table 
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextvars import ContextVar
 from typing import Any, Self
 from uuid import UUID
@@ -25,6 +25,7 @@ DIALECT = pg_dialect.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy's 
 Row = Mapping[str, Any]
 
 ACQUIRE_SECONDS = 5.0
+SNAPSHOT_RETRY_SECONDS = "10"
 
 
 class Statement:
@@ -135,6 +136,35 @@ def _translated() -> Any:
 _ambient: ContextVar[Connection | None] = ContextVar("ambient_connection", default=None)
 
 
+class Snapshot:
+    """One moment of the organization, held open on a connection of its own; nothing is written."""
+
+    def __init__(self, connection: Connection, seconds: float) -> None:
+        self._connection = connection
+        self._seconds = seconds
+
+    async def fetchrow(self, statement: Statement, values: Mapping[str, Any]) -> Any:
+        arguments = statement.arguments(values)
+        with _translated():
+            return await self._connection.fetchrow(statement.sql, *arguments, timeout=self._seconds)
+
+    async def batches(
+        self, statement: Statement, values: Mapping[str, Any], size: int
+    ) -> AsyncGenerator[list[Any]]:
+        """The rows, `size` at a time, and never more of them in memory.
+
+        A cursor of SQL and not of the protocol: only for that one the planner prefers what starts
+        at once, and makes no document before its turn has come.
+        """
+        arguments = statement.arguments(values)
+        declare = f"DECLARE batches NO SCROLL CURSOR FOR {statement.sql}"
+        fetch = f"FETCH FORWARD {size} FROM batches"
+        with _translated():
+            await self._connection.execute(declare, *arguments, timeout=self._seconds)
+            while rows := await self._connection.fetch(fetch, timeout=self._seconds):
+                yield rows
+
+
 class Database:
     """Two pools on one database as the application role.
 
@@ -145,6 +175,9 @@ class Database:
     def __init__(self, main: Connections, lists: Connections) -> None:
         self._main = main
         self._lists = lists
+        self._snapshots = 0
+        # Lists must find a connection beside them.
+        self._most_snapshots = max(1, lists.size // 3)
 
     @classmethod
     async def connect(
@@ -249,6 +282,36 @@ class Database:
                     yield connection
                 finally:
                     _ambient.reset(token)
+
+    @contextlib.asynccontextmanager
+    async def snapshot(self, organization_id: UUID, seconds: float) -> AsyncIterator[Snapshot]:
+        """A read that lasts as long as somebody takes what was read: at most a few at a time.
+
+        Args:
+            seconds: how long one of its statements may take, and its reader between two of them.
+
+        Raises:
+            Refusal: 503 where as many as may be are open.
+        """
+        if self._snapshots >= self._most_snapshots:
+            detail = "Other exports are running; wait for one of them to end."
+            raise Refusal("unavailable", detail, headers={"Retry-After": SNAPSHOT_RETRY_SECONDS})
+        self._snapshots += 1
+        bounds = (
+            f"SET LOCAL statement_timeout = '{seconds}s';"
+            f"SET LOCAL idle_in_transaction_session_timeout = '{seconds}s';"
+            "SET LOCAL cursor_tuple_fraction = 0.01"
+        )
+        try:
+            with _translated():
+                async with (
+                    self._lists.of(organization_id) as connection,
+                    connection.transaction(isolation="repeatable_read", readonly=True),
+                ):
+                    await connection.execute(bounds)
+                    yield Snapshot(connection, seconds)
+        finally:
+            self._snapshots -= 1
 
     @contextlib.asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

@@ -199,6 +199,11 @@ PROBLEMS: dict[str, Problem] = {
         "This service tier needs an emergency contact",
         "Link a contact with the role `emergency` first, or choose another tier.",
     ),
+    "export_too_large": Problem(
+        422,
+        "The file cannot hold all of it",
+        "Export as CSV or NDJSON, which have no such bound, or choose fewer records or fields.",
+    ),
     # 500, 503
     "internal_error": Problem(500, "Something broke on our side", "Report the `request_id`."),
     "unavailable": Problem(

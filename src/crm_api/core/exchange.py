@@ -86,7 +86,14 @@ class Exchange:
             self._record()
 
     def expire(self) -> None:
-        """Called by the watch when the deadline has passed."""
+        """Called by the watch when the deadline has passed.
+
+        A handler whose answer takes long before it begins says so in `request.state.may_take`.
+        """
+        allowed = self._scope["state"].get("may_take", 0.0)
+        if not self._reply.started and perf_counter() < self._started + allowed:
+            self.deadline = self._started + allowed
+            return
         self._expired = True
         self.deadline = _NEVER
         if self._task is not None:

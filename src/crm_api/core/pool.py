@@ -61,7 +61,7 @@ class Connections:
 
     def __init__(self, pool: "asyncpg.Pool[Any]", size: int, acquire_seconds: float) -> None:
         self._pool = pool
-        self._size = size
+        self.size = size
         self._seconds = acquire_seconds
         self._open = 0
         self._idle: deque[_Held] = deque()
@@ -89,7 +89,7 @@ class Connections:
     async def take(self, organization_id: UUID | None) -> _Held:
         while True:
             held = self._pick(organization_id)
-            if held is None and self._open < self._size:
+            if held is None and self._open < self.size:
                 return await self._open_one()
             if held is None:
                 held = await self._turn(organization_id)

@@ -18,7 +18,7 @@ from crm_api.imports.targets import (
     target_of,
     titled,
 )
-from crm_api.kit.query import choices
+from crm_api.kit.filters import choices
 
 MOST: Final = 0.5
 """The share of a column's values that must be known words for it to be of that vocabulary."""

@@ -16,7 +16,7 @@ from crm_api.clients.repository import CLIENTS
 from crm_api.clients.schemas import Client
 from crm_api.core.formats.places import countries
 from crm_api.kit.fields import Write
-from crm_api.kit.query import choices
+from crm_api.kit.filters import choices
 
 How = Literal[
     "text", "choice", "catalogue", "number", "money", "words", "keys", "several", "site", "contact",

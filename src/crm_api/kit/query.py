@@ -7,18 +7,25 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin
+from typing import Literal
 from uuid import UUID
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
-from crm_api.core.formats.money import Money
 from crm_api.kit.fields import Op, Resource, mask_of
+from crm_api.kit.filters import (
+    MANY,
+    OPERATORS,
+    Filter,
+    Node,
+    canonical,
+    choices,
+    has_money,
+    known_value,
+    value_kind,
+)
 from crm_api.kit.scope import Scope
-from crm_api.kit.values import parse_value
 
 DEFAULT_LIMIT, MAX_LIMIT = 50, 200
 COUNT_CAP = 10_000
@@ -29,33 +36,14 @@ PATH = re.compile(r"[a-z][a-z0-9_.\-]{0,63}")
 CURRENCY = re.compile("[A-Za-z]{3}")
 CURSOR_SECONDS = 24 * 3600
 RESERVED = ("limit", "cursor", "sort", "fields", "expand", "count", "currency", "explain")
-OPERATORS = {
-    Op.EQ: ("eq", "ne", "in"),
-    Op.RANGE: ("gt", "gte", "lt", "lte"),
-    Op.TEXT: ("contains", "starts_with"),
-    Op.NULL: ("is_null",),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Filter:
-    """One condition: a field (`path`: such as an attribute's key), an operator, its values."""
-
-    field: str
-    op: str
-    values: tuple[Any, ...]
-    path: str | None = None
-
-    @property
-    def shape(self) -> tuple[str, str, bool, bool]:
-        return (self.field, self.op, len(self.values) > 1, self.path is not None)
 
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
     """A list request that the caller may make."""
 
-    filters: tuple[Filter, ...]
+    filters: tuple[Node, ...]
+    """All of them hold."""
     sort: str
     descending: bool
     limit: int
@@ -71,7 +59,7 @@ class _Hidden:
     """A field that the caller named and may not read: where it named it, what it lacks."""
 
     name: str
-    parameter: str
+    place: str
     group: str
     needs: str
 
@@ -82,9 +70,16 @@ class _Findings:
 
     hidden: list[_Hidden] = field(default_factory=list)
     faults: list[Fault] = field(default_factory=list)
+    in_body: bool = False
+    """Whether places are pointers into the body, and not parameters of the query."""
 
-    def fault(self, parameter: str, code: str, detail: str) -> None:
-        self.faults.append(Fault(code, detail, parameter=parameter))
+    def fault(self, place: str, code: str, detail: str) -> None:
+        self.faults.append(self._placed(code, detail, place))
+
+    def _placed(self, code: str, detail: str, place: str) -> Fault:
+        if self.in_body:
+            return Fault(code, detail, pointer=place if place.startswith("/") else f"/{place}")
+        return Fault(code, detail, parameter=place[:MAX_NAME])
 
     def raise_any(self, role: str, *, explain: bool) -> None:
         if self.hidden:
@@ -95,12 +90,12 @@ class _Findings:
     def _hiding(self, role: str, *, explain: bool) -> Refusal:
         """403 naming every hidden field that was sent, where it was sent."""
         faults = [
-            Fault(
+            self._placed(
                 "field_not_readable",
                 f"Role {role!r} has no `read` on group `{one.group}` of `{one.name}`."
                 if explain
                 else f"Your role may not read `{one.name}`.",
-                parameter=one.parameter,
+                one.place,
             )
             for one in self.hidden
         ]
@@ -111,59 +106,6 @@ class _Findings:
             faults,
             members={"explanation": why} if explain else {},
         )
-
-
-def value_kind(cls: type[Resource], name: str) -> str:
-    """How the values of a filter on this field are read."""
-    special = getattr(cls, "filter_kinds", {}).get(name)
-    if special:
-        return str(special)
-    kinds = set(_leaf_types(cls.fields[name].info.annotation))
-    for kind, label in (
-        (datetime, "instant"),
-        (date, "date"),
-        (UUID, "uuid"),
-        (bool, "boolean"),
-        (int, "integer"),
-        (Money, "money"),
-    ):
-        if kind in kinds:
-            return label
-    return "text"
-
-
-def _leaf_types(annotation: Any) -> Iterable[Any]:
-    origin = get_origin(annotation)
-    if origin is Annotated:
-        yield from _leaf_types(get_args(annotation)[0])
-    elif origin in (Union, UnionType):
-        for part in get_args(annotation):
-            yield from _leaf_types(part)
-    else:
-        yield annotation
-
-
-def choices(cls: type[Resource], name: str) -> frozenset[str]:
-    """The values of a closed enum; empty for any other type."""
-    if name not in cls.fields:
-        return frozenset()
-    leaves = _leaf_types(cls.fields[name].info.annotation)
-    return frozenset(
-        str(arg) for leaf in leaves if get_origin(leaf) is Literal for arg in get_args(leaf)
-    )
-
-
-def _known_value(known: frozenset[str], kind: str, text: str) -> Any:
-    """As `parse_value`, within the values of a closed enum."""
-    if known and text not in known:
-        raise ValueError(f"one of {', '.join(sorted(known))} is expected")
-    return parse_value(kind, text)
-
-
-def has_money(cls: type[Resource]) -> bool:
-    """Whether a list of this resource filters by an amount."""
-    filtered = (n for n, f in cls.fields.items() if f.rule.filter is not Op.NONE)
-    return any(value_kind(cls, name) == "money" for name in filtered)
 
 
 def split_key(key: str) -> tuple[str, str | None, str]:
@@ -178,9 +120,14 @@ class ListReader:
     """Reads the query string of one list for one caller."""
 
     def __init__(
-        self, cls: type[Resource], scope: Scope, expansions: dict[str, tuple[str, str]]
+        self,
+        cls: type[Resource],
+        scope: Scope,
+        expansions: Mapping[str, tuple[str, str]],
+        reserved: Sequence[str] = RESERVED,
     ) -> None:
         self.cls = cls
+        self.reserved = reserved
         self.scope = scope
         self.mask = mask_of(cls, scope.actor.rights)
         self.expansions = expansions
@@ -194,8 +141,11 @@ class ListReader:
                 400 for a cursor that does not belong here.
         """
         single = self._singles(items)
-        asked = [(k, v) for k, v in items if k not in RESERVED]
-        filters = (*self._filters(asked, single.get("currency")), *always)
+        asked = [(k, v) for k, v in items if k not in self.reserved]
+        return self.query(single, (*self._filters(asked, single.get("currency")), *always))
+
+    def query(self, single: Mapping[str, str], filters: tuple[Node, ...]) -> ListQuery:
+        """The request with these conditions; whatever was found wrong so far is raised here."""
         sort, descending = self._sort(single.get("sort"))
         limit = self.limit(single.get("limit"))
         names = self.names(single.get("fields"))
@@ -224,13 +174,13 @@ class ListReader:
         """The parameters of a request that takes only these."""
         for key, _ in items:
             if key not in allowed:
-                self.found.fault(key[:64], "unknown_parameter", "There is no such parameter here.")
+                self.found.fault(key, "unknown_parameter", "There is no such parameter here.")
         return self._singles(items)
 
     def _singles(self, items: Sequence[tuple[str, str]]) -> dict[str, str]:
         single: dict[str, str] = {}
         for key, value in items:
-            if key in RESERVED:
+            if key in self.reserved:
                 if key in single:
                     self.found.fault(key, "repeated_parameter", "Send this parameter once.")
                 single[key] = value
@@ -268,9 +218,9 @@ class ListReader:
         elif not self.scope.actor.rights.can(resource, "read", group):
             self._hide(key, "expand", group, resource)
 
-    def _hide(self, name: str, parameter: str, group: str, resource: str | None = None) -> None:
+    def _hide(self, name: str, place: str, group: str, resource: str | None = None) -> None:
         needs = f"{resource or self.cls.resource}.{group}:read"
-        self.found.hidden.append(_Hidden(name, parameter[:64], group, needs))
+        self.found.hidden.append(_Hidden(name, place, group, needs))
 
     def _readable(self, name: str) -> None:
         declared = self.cls.fields.get(name)
@@ -280,6 +230,15 @@ class ListReader:
             self.found.fault("fields", "unknown_field", f"There is no {what}.")
         elif name not in self.mask.read:
             self._hide(name, "fields", declared.rule.group)
+
+    def demand(self, needed: Sequence[str], names: Sequence[str]) -> None:
+        """Refuse unless these fields are among those that shall be answered."""
+        for name in needed:
+            if name not in self.mask.read:
+                self._hide(name, "format", self.cls.fields[name].rule.group)
+            elif name not in names:
+                self.found.fault("fields", "required", f"This format needs `{name}`.")
+        self.raise_any()
 
     def limit(self, text: str | None) -> int:
         if text is None:
@@ -309,7 +268,9 @@ class ListReader:
         """The declared order; where that would order by a hidden field, another readable one."""
         sortable = [n for n in self.mask.read if self.cls.fields[n].rule.sort]
         declared: str = getattr(self.cls, "default_sort", "name")
-        return declared if declared.removeprefix("-") in sortable else next(iter(sortable), "id")
+        if declared.removeprefix("-") in sortable:
+            return declared
+        return next(iter(sortable), "id")
 
     def _filters(
         self, items: Sequence[tuple[str, str]], currency: str | None
@@ -317,82 +278,96 @@ class ListReader:
         grouped: dict[str, list[str]] = {}
         for key, value in items:
             grouped.setdefault(key, []).append(value)
-        found = [self._filter(key, values) for key, values in grouped.items()]
+        found = [self._filter(key, values, currency) for key, values in grouped.items()]
         filters = [one for one in found if one is not None]
-        money = [f for f in filters if value_kind(self.cls, f.field) == "money"]
-        self._check_currency(currency, needed=any(f.op != "is_null" for f in money))
-        if any(f.op != "is_null" for f in money):
-            filters.append(Filter("currency", "eq", ((currency or "").upper(),)))
+        self.check_currency(currency, needed=any(self.is_amount(f.field, f.op) for f in filters))
         return tuple(sorted(filters, key=lambda f: (f.field, f.path or "", f.op)))
 
-    def _check_currency(self, currency: str | None, *, needed: bool) -> None:
+    def is_amount(self, name: str, op: str) -> bool:
+        """Whether the values of this condition are amounts of a currency."""
+        return op != "is_null" and value_kind(self.cls, name) == "money"
+
+    def check_currency(self, currency: str | None, *, needed: bool) -> None:
         """It belongs to filters on amounts; a list that has none does not know it."""
         if currency is not None and not has_money(self.cls):
             detail = "There is no such parameter here."
-            self.found.fault("currency", "unknown_parameter", detail)
+            self.found.fault("currency", self.unknown, detail)
         elif needed and currency is None:
             detail = "A money filter needs `currency`, an ISO 4217 code."
             self.found.fault("currency", "required", detail)
         elif currency is not None and not CURRENCY.fullmatch(currency):
             self.found.fault("currency", "invalid_value", "An ISO 4217 code is expected.")
 
-    def _filter(self, key: str, values: list[str]) -> Filter | None:
+    @property
+    def unknown(self) -> str:
+        return "unknown_field" if self.found.in_body else "unknown_parameter"
+
+    def _filter(self, key: str, values: list[str], currency: str | None) -> Filter | None:
         name, path, op = split_key(key)
+        if not self.offers(key, name, path, op):
+            return None
+        if op == "in":
+            values = [part for text in values for part in text.split(",")]
+        if op not in ("eq", *MANY) and len(values) > 1:
+            self.found.fault(key, "repeated_parameter", "Send this parameter once.")
+            return None
+        if self.is_amount(name, op):
+            path = (currency or "").upper()
+        return self.valued(key, name, path, op, values)
+
+    def offers(self, place: str, name: str, path: str | None, op: str) -> bool:
+        """Whether this list has such a condition for this caller; what is wrong is noted."""
         extra = getattr(self.cls, "extra_filters", {}).get(name)
         declared = self.cls.fields.get(name)
         if declared is not None and name not in self.mask.read:
-            self._hide(name, key, declared.rule.group)
-            return None
+            self._hide(name, place, declared.rule.group)
+            return False
         if extra is None and (declared is None or declared.rule.filter is Op.NONE):
-            code = "unknown_parameter" if declared is None else "not_filterable"
-            self.found.fault(key[:64], code, "There is no such filter on this list.")
-            return None
+            code = self.unknown if declared is None else "not_filterable"
+            self.found.fault(place, code, "There is no such filter on this list.")
+            return False
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
         if not self.scope.actor.rights.can(self.cls.resource, "read", group):
-            self._hide(name, key, group)
-            return None
+            self._hide(name, place, group)
+            return False
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]
         if op not in offered:
-            self.found.fault(
-                key[:64], "invalid_operator", f"This filter takes: {', '.join(offered)}."
-            )
-            return None
+            detail = f"This filter takes: {', '.join(offered)}."
+            self.found.fault(place, "invalid_operator", detail)
+            return False
         keyed = name in getattr(self.cls, "keyed_filters", ())
         if (path is not None) != keyed or not (path is None or PATH.fullmatch(path)):
-            self.found.fault(key[:64], "unknown_parameter", "There is no such filter on this list.")
-            return None
-        return self._valued(key, name, path, op, values)
+            self.found.fault(place, self.unknown, "There is no such filter on this list.")
+            return False
+        return True
 
-    def _valued(
-        self, key: str, name: str, path: str | None, op: str, texts: list[str]
+    def valued(
+        self, place: str, name: str, path: str | None, op: str, texts: Sequence[str]
     ) -> Filter | None:
+        """The condition with its values read from their texts; None where one is no value."""
         kind = "boolean" if op == "is_null" else value_kind(self.cls, name)
-        if op == "in":
-            texts = [part for text in texts for part in text.split(",")]
-        if op not in ("eq", "ne", "in") and len(texts) > 1:
-            self.found.fault(key[:64], "repeated_parameter", "Send this parameter once.")
-            return None
         if len(texts) > MAX_VALUES:
-            self.found.fault(key[:64], "too_many", f"At most {MAX_VALUES} values.")
+            self.found.fault(place, "too_many", f"At most {MAX_VALUES} values.")
             return None
         values = []
         known = choices(self.cls, name) if op != "is_null" else frozenset()
         for text in texts:
             try:
-                values.append(_known_value(known, kind, text))
+                values.append(known_value(known, kind, text))
             except ValueError as error:
-                self.found.fault(key[:64], "invalid_value", f"Not a value of this filter: {error}.")
+                detail = f"Not a value of this filter: {error}."
+                self.found.fault(place, "invalid_value", detail)
                 return None
         return Filter(name, "eq" if op == "in" else op, tuple(dict.fromkeys(values)), path)
 
-    def _bound_to(self, filters: Sequence[Filter], sort: str, descending: bool) -> bytes:
+    def _bound_to(self, filters: Sequence[Node], sort: str, descending: bool) -> bytes:
         facts = [
             str(self.scope.actor.organization_id),
             str(self.scope.actor.id),
             self.cls.resource,
             sort,
             descending,
-            [(f.field, f.path, f.op, [str(v) for v in f.values]) for f in filters],
+            canonical(self.cls, filters),
         ]
         return hashlib.sha256(json.dumps(facts).encode()).digest()
 

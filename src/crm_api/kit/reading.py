@@ -1,8 +1,9 @@
 """Reads as one statement each: the guard, the mask, the rows; compiled once for each shape."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +15,7 @@ from sqlalchemy import (
     Table,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
     cast,
@@ -23,6 +25,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
@@ -30,6 +33,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.fields import mask_of, reads_own_alone
+from crm_api.kit.filters import Node, leaves
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, ListQuery
@@ -196,7 +200,8 @@ async def load_one(
 class _Asked:
     """What tells one list statement from another; the values are its parameters."""
 
-    filters: tuple[tuple[str, str, bool, bool], ...]
+    filters: tuple[Any, ...]
+    """The shapes of the conditions (`kit.filters`)."""
     sort: str
     descending: bool
     paged: bool
@@ -207,12 +212,8 @@ class _Asked:
 
 @lru_cache(maxsize=1024)
 def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
-    main = listing.shape.table
-    conditions = [
-        main.c.organization_id == ORG,
-        *(_own(listing.shape) if reads_own_alone(listing.shape.resource, rights) else []),
-        *(_condition(listing, main, n, one) for n, one in enumerate(asked.filters)),
-    ]
+    own = _own(listing.shape) if reads_own_alone(listing.shape.resource, rights) else []
+    conditions = [*conditions_of(listing, asked.filters), *own]
     limit = bindparam("limit", type_=Integer())
     rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")
     shown = listing.shape.columns(Sources(rows), rights, asked.names, asked.expand)
@@ -237,9 +238,7 @@ def _page(
 ) -> Select[Any]:
     """The rows of one page in their order, each with its ordinal and its sort key as text."""
     main = listing.shape.table
-    make_sort = listing.sorts.get(asked.sort)
-    key = make_sort(main, asked.descending) if make_sort else main.c[asked.sort]
-    order = [key.desc(), main.c.id.desc()] if asked.descending else [key, main.c.id]
+    key, order = order_of(listing, asked.sort, descending=asked.descending)
     ordinal = func.row_number().over(order_by=order)
     page = select(*main.c, cast(key, Text).label("_key"), ordinal.label("_n")).where(*conditions)
     if asked.paged:
@@ -251,11 +250,43 @@ def _page(
     return page.order_by(*order)
 
 
+def order_of(
+    listing: Listing, sort: str, *, descending: bool
+) -> tuple[ColumnElement[Any], list[ColumnElement[Any]]]:
+    """The sort key of a list, which is never null, and the whole order: the id breaks ties."""
+    main = listing.shape.table
+    make_sort = listing.sorts.get(sort)
+    key = make_sort(main, descending) if make_sort else main.c[sort]
+    return key, [key.desc(), main.c.id.desc()] if descending else [key, main.c.id]
+
+
 def _count(kind: str, conditions: Sequence[ColumnElement[bool]]) -> ColumnElement[int]:
     counted = select(literal(1).label("one")).where(*conditions)
     if kind == "capped":
         counted = counted.limit(COUNT_CAP)
     return select(func.count()).select_from(counted.subquery("counted")).scalar_subquery()
+
+
+def conditions_of(listing: Listing, shapes: Sequence[Any]) -> list[ColumnElement[bool]]:
+    """The organization's rows that meet conditions of these shapes."""
+    main = listing.shape.table
+    numbers = count()
+    found = [_node(listing, main, numbers, one) for one in shapes]
+    return [main.c.organization_id == ORG, *found]
+
+
+def _node(
+    listing: Listing, main: Any, numbers: Iterator[int], shape: tuple[Any, ...]
+) -> ColumnElement[bool]:
+    """A leaf, or a junction; leaves are numbered in their order."""
+    kind, parts = shape[0], shape[1]
+    if isinstance(parts, str):
+        return _condition(listing, main, next(numbers), shape)
+    found = [_node(listing, main, numbers, part) for part in parts]
+    if kind == "not":
+        # A comparison with nothing is neither true nor false: "not this" holds there too.
+        return found[0].is_not(true())
+    return and_(*found) if kind == "and" else or_(*found)
 
 
 def _condition(
@@ -269,6 +300,20 @@ def _condition(
             return special((main, bindparam(f"p{n}", type_=Text())), op, (n, many))
         return special(main, op, (n, many))
     return compare(main.c[name], op, n, many=many)
+
+
+def condition_values(
+    nodes: Sequence[Node], binds: Mapping[str, Callable[[Any], Any]]
+) -> dict[str, Any]:
+    """The parameters of `conditions_of`; `binds` makes of a value what its column compares with."""
+    values: dict[str, Any] = {}
+    for n, one in enumerate(leaves(nodes)):
+        bind = binds.get(one.field)
+        bound = [bind(value) if bind else value for value in one.values]
+        values[f"f{n}"] = bound if len(one.values) > 1 else bound[0]
+        if one.path is not None:
+            values[f"p{n}"] = one.path
+    return values
 
 
 def compare(column: ColumnElement[Any], op: str, n: int, *, many: bool) -> ColumnElement[bool]:
@@ -299,6 +344,21 @@ def compare(column: ColumnElement[Any], op: str, n: int, *, many: bool) -> Colum
             # strpos has no wildcards, so `%` and `_` are literal.
             return func.strpos(column, value) > 0
     raise ValueError(op)
+
+
+def amount_filter(amount: str, currency: str) -> Condition:
+    """An amount compares within its currency; `ne` holds for every other one, and for none."""
+
+    def condition(where: Any, op: str, at: tuple[int, bool]) -> ColumnElement[bool]:
+        if op == "is_null":
+            return compare(where.c[amount], op, at[0], many=False)
+        main, code = where
+        n, many = at
+        hit = compare(main.c[amount], "eq" if op == "ne" else op, n, many=many)
+        hit = and_(main.c[currency] == code, hit)
+        return hit.is_not(true()) if op == "ne" else hit
+
+    return condition
 
 
 def child_filter(table: Table, parent: str, column: str) -> Condition:
@@ -337,12 +397,7 @@ async def list_rows(
     )
     statement = _list(listing, actor.rights, guard_kind(actor), asked)
     values = guard_values(actor) | {"limit": query.limit}
-    for n, one in enumerate(query.filters):
-        bind = binds.get(one.field)
-        bound = [bind(value) if bind else value for value in one.values]
-        values[f"f{n}"] = bound if len(one.values) > 1 else bound[0]
-        if one.path is not None:
-            values[f"p{n}"] = one.path
+    values |= condition_values(query.filters, binds)
     if query.after is not None:
         values["after_key"], values["after_id"] = query.after
     row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)

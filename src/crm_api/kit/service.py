@@ -13,21 +13,28 @@ from sqlalchemy import Table
 from crm_api.core.access import Rights, StaleActor
 from crm_api.core.db import Serialization
 from crm_api.core.errors import Fault, Refusal
+from crm_api.core.jsonbody import Incoming
 from crm_api.kit.changes import Diff, Entry, lock_head, new_entry
 from crm_api.kit.deciding import require_current
+from crm_api.kit.exporting import Export, Wanted, begin_export
 from crm_api.kit.fields import Resource, mask_of, seen_value
+from crm_api.kit.filters import Filter, leaves
 from crm_api.kit.following import followers_of
+from crm_api.kit.formats import TABLES, Format
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Claim, Stored, find, once
-from crm_api.kit.query import Filter, ListReader
+from crm_api.kit.query import ListQuery, ListReader
 from crm_api.kit.reading import Listing, get_one, list_rows, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
+from crm_api.kit.searching import SearchReader
 from crm_api.kit.writing import Rows, Write, write_one
 
 FULL = Rights((frozenset({"*"}),))
 """What a decision reads: everything; what is answered is masked by the caller's own rights."""
 OPTIMISTIC_TRIES = 3
+EXPORT_PARAMETERS = ("format", "sort", "fields", "currency", "explain")
+"""What an export takes besides filters: it has no pages, and expands nothing."""
 
 T = TypeVar("T")
 Items = Sequence[tuple[str, str]]
@@ -66,6 +73,8 @@ class RecordService:
     aside: ClassVar[tuple[tuple[str, Any], ...]] = ()
     binds: ClassVar[Mapping[str, Callable[[Any], Any]]] = {}
     """Filter → how its value stands in its column, where that differs."""
+    formats: ClassVar[Mapping[str, Format]] = TABLES
+    """What a list can be exported as; the first unless said."""
 
     def __init__(self, scope: Scope) -> None:
         self.scope = scope
@@ -108,18 +117,68 @@ class RecordService:
         """
         self.require_read()
         reader = ListReader(self.resource, self.scope, self.expansions)
-        query = reader.read(items, always)
-        asked = [f for f in query.filters if f.field == "lifecycle"]
+        return await self._page(self.openable(reader.read(items, always)))
+
+    async def search(self, incoming: Incoming[Any]) -> PageReply:
+        """One page of what meets a tree of conditions, as `list` answers it."""
+        self.require_read()
+        reader = SearchReader(self.resource, self.scope, self.expansions, incoming)
+        return await self._page(self.openable(reader.read_body(), in_body=True))
+
+    async def export(self, items: Items) -> Export:
+        """All that the list selects, as a file; the export is recorded.
+
+        Raises:
+            Refusal: 403 for the verb, then for names that the caller may not read; 422; 503.
+        """
+        self.scope.require(self.resource.resource, "export")
+        reader = ListReader(self.resource, self.scope, {}, EXPORT_PARAMETERS)
+        sent = next((value for key, value in items if key == "format"), None)
+        name = self._format(reader, sent)
+        return await self._exported(reader, name, self.openable(reader.read(items)))
+
+    async def export_found(self, incoming: Incoming[Any]) -> Export:
+        """All that meets a tree of conditions, as `export` gives it."""
+        self.scope.require(self.resource.resource, "export")
+        reader = SearchReader(self.resource, self.scope, {}, incoming)
+        name = self._format(reader, incoming.raw.get("format"))
+        query = self.openable(reader.read_body(), in_body=True)
+        return await self._exported(reader, name, query)
+
+    def _format(self, reader: ListReader, sent: Any) -> str:
+        if sent in self.formats:
+            return str(sent)
+        if sent is not None:
+            known = ", ".join(self.formats)
+            reader.found.fault("format", "invalid_choice", f"`format` takes one of: {known}.")
+        return next(iter(self.formats))
+
+    async def _exported(self, reader: ListReader, name: str, query: ListQuery) -> Export:
+        reader.demand(self.formats[name].needs, query.names)
+        wanted = Wanted(self.listing, self.binds, query, name, self.formats[name])
+        return await begin_export(self.scope, wanted)
+
+    async def _page(self, query: ListQuery) -> PageReply:
+        return page(self.scope, query, await list_rows(self.scope, self.listing, query, self.binds))
+
+    def openable(self, query: ListQuery, *, in_body: bool = False) -> ListQuery:
+        """The query within the lifecycles that the actor may open; live ones unless it says.
+
+        Raises:
+            Refusal: 403 for naming another one.
+        """
+        asked = [f for f in leaves(query.filters) if f.field == "lifecycle"]
         named = {v for f in asked if f.op == "eq" for v in f.values}
         if named - set(self.lifecycles()):
             detail = "Your role may not list records of this lifecycle."
-            raise Refusal("forbidden", detail, (Fault("forbidden", detail, parameter="lifecycle"),))
-        if not named:
-            # "All but …" is asked of those that the caller may open.
-            among = tuple(self.lifecycles()) if asked else ("live",)
-            query = replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
-        rows = await list_rows(self.scope, self.listing, query, self.binds)
-        return page(self.scope, query, rows)
+            place = {"pointer": "/filter"} if in_body else {"parameter": "lifecycle"}
+            raise Refusal("forbidden", detail, (Fault("forbidden", detail, **place),))
+        outer = [f for f in asked if f in query.filters and f.op == "eq"]
+        if outer:
+            return query  # nothing else meets it
+        # Under `or` and `not`, and by "all but …", no record shows that the caller may not open.
+        among = tuple(self.lifecycles()) if asked else ("live",)
+        return replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
 
     async def history(self, row_id: UUID, items: Items) -> str:
         await self.require_visible(row_id)
