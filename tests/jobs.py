@@ -65,24 +65,30 @@ async def stumble(task: Task) -> dict[str, Any]:
             async with task.step():
                 task.advance()
                 task.result["counted"] = task.result.get("counted", 0) + 1
-                if fails:
-                    stumbles += 1
-                    raise Serialization("40001")
+                stumbles += fails
+                _disturb(fails=fails)
         except Serialization:
             continue
     return task.result | {"stumbles": stumbles}
 
 
-@job("test_remark", needs=("clients", "import"))
-async def remark(task: Task) -> dict[str, Any]:
-    """Writes as a request does: through the service, masked and guarded."""
-    body = json.dumps({"remarks": task.params["remarks"]}).encode()
-    async with task.step():
-        incoming = validate_body(Patch[Client], body)
-        client_id = UUID(task.params["client_id"])
-        await ClientService(task.scope).patch(client_id, incoming, None)
-        task.advance()
-    return {"remarked": 1}
+def _disturb(*, fails: bool) -> None:
+    if fails:
+        raise Serialization("40001")
+
+
+@job("test_remarks", needs=("clients", "import"))
+async def remarks(task: Task) -> dict[str, Any]:
+    """Each step writes its number as a request would: a change of its own in the log."""
+    client_id = UUID(task.params["client_id"])
+    while task.done < task.params["total"]:
+        async with task.step():
+            body = json.dumps({"remarks": f"Step {task.done}"}).encode()
+            incoming = validate_body(Patch[Client], body)
+            await ClientService(task.scope).patch(client_id, incoming, None)
+            await asyncio.sleep(task.params.get("pause_ms", 0) / 1000)
+            task.advance()
+    return {"remarks": task.done}
 
 
 async def apart(work: Awaitable[None]) -> None:

@@ -250,6 +250,13 @@ def reads_own_alone(cls: type[Resource], rights: Rights) -> bool:
     return not rights.can(cls.resource, "read", group)
 
 
+def reads_group(cls: type[Resource], rights: Rights, group: str) -> bool:
+    """Whether the fields of a group are read at all: of every row, or of one's own rows."""
+    if cls.author:
+        return rights.reads_own(cls.resource, group)
+    return rights.can(cls.resource, "read", group)
+
+
 def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     """The field mask of these rights, worked out once for each set of rights."""
     known: Mask | None = rights.memo.get(cls)
@@ -257,8 +264,8 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
         return known
 
     def may(field: Field, action: str) -> bool:
-        if action == "read" and cls.author:
-            return rights.reads_own(cls.resource, field.rule.group)
+        if action == "read":
+            return reads_group(cls, rights, field.rule.group)
         return rights.can(cls.resource, action, field.rule.group)
 
     def reads(field: Field) -> bool:

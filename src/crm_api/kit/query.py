@@ -13,7 +13,7 @@ from typing import Literal
 from uuid import UUID
 
 from crm_api.core.errors import Fault, Refusal, refuse_all
-from crm_api.kit.fields import Op, Resource, mask_of
+from crm_api.kit.fields import Op, Resource, mask_of, reads_group
 from crm_api.kit.filters import (
     MANY,
     OPERATORS,
@@ -327,7 +327,7 @@ class ListReader:
             self.found.fault(place, code, "There is no such filter on this list.")
             return False
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
-        if not self.scope.actor.rights.can(self.cls.resource, "read", group):
+        if not reads_group(self.cls, self.scope.actor.rights, group):
             self._hide(name, place, group)
             return False
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]

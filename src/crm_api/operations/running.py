@@ -73,21 +73,20 @@ class Runner:
         claimed = await self._claim(organization_id)
         if claimed is None:
             return False
-        token = request_id.set(f"operation-{claimed.id}")
-        started = time.monotonic()
+        facts = {
+            "organization_id": str(organization_id),
+            "operation_id": str(claimed.id),
+            "kind": claimed.kind,
+            "attempt": claimed.attempts,
+        }
+        log.info("operation_begun", **facts)
+        token, began = request_id.set(f"operation-{claimed.id}"), time.monotonic()
         try:
             outcome = await self._attempt(claimed)
         finally:
             request_id.reset(token)
-        log.info(
-            "operation",
-            organization_id=str(organization_id),
-            operation_id=str(claimed.id),
-            kind=claimed.kind,
-            attempt=claimed.attempts,
-            outcome=outcome,
-            ms=round((time.monotonic() - started) * 1000),
-        )
+        ms = round((time.monotonic() - began) * 1000)
+        log.info("operation_ended", **facts, outcome=outcome, ms=ms)
         return True
 
     async def _claim(self, organization_id: UUID) -> Claimed | None:

@@ -87,7 +87,6 @@ class Worker:
         Args:
             dsn: where to listen, on a connection besides the pools.
         """
-        log.info("worker_started", lanes=LANES)
         lanes = [asyncio.create_task(self._lane()) for _ in range(LANES)]
         helpers = [
             asyncio.create_task(each) for each in (self._listen(dsn), self._sweep(), self._tidy())
@@ -132,6 +131,7 @@ class Worker:
                     await connection.add_listener(
                         sql.CHANNEL, lambda *told: heard.put_nowait(told[3])
                     )
+                    log.info("worker_listening")
                     while organization_id := await heard.get():
                         await self._turns.offer(UUID(organization_id))
                 finally:

@@ -73,10 +73,14 @@ async def test_what_is_queued_in_a_transaction_that_fails_was_never_there(
     radio: Organization,
 ) -> None:
     scope = await scope_of(radio)
-    with pytest.raises(ZeroDivisionError):
+
+    async def ask() -> None:
         async with scope.db.transaction(radio.organization_id):
             await enqueue(scope, "test_count", {"total": 1})
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await ask()
     answer = await radio.call("admin", "GET", "/v1/operations")
     assert answer.json()["data"] == []
 
@@ -300,7 +304,7 @@ async def test_a_revoked_key_ends_what_it_started(radio: Organization) -> None:
 async def test_a_job_writes_with_the_rights_of_its_author(radio: Organization) -> None:
     """Through services and their guard, without any session."""
     client = await radio.create_client("manager")
-    queued = await queue(radio, "test_remark", client_id=client["id"], remarks="From the queue")
+    queued = await queue(radio, "test_remarks", client_id=client["id"], total=1)
     await radio.call("manager", "POST", "/v1/auth/logout")
     await run(radio)
     assert (await read(radio, queued, "admin"))["state"] == "succeeded"
