@@ -37,6 +37,10 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
+        "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
+        "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
+        "export_found_clients": {"filter": {"field": "name", "op": "eq", "value": mark}},
+        "export_found_contacts": {"filter": {"field": "name", "op": "eq", "value": mark}},
     }
     changes: dict[str, Json] = {
         "patch_client": {"remarks": f"Remark {mark}"},
@@ -79,6 +83,8 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["role_id"] = (await world.make("roles"))["id"]
     if "{api_key_id}" in path:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
+    if "{export_id}" in path:
+        found["export_id"] = (await world.make("exports"))["id"]
     if "{key}" in path:
         found["key"] = (await world.make("catalogues"))["key"]
     return found

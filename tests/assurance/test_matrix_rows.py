@@ -16,6 +16,7 @@ SCHEMAS = {
     "api_keys": "ApiKey",
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
+    "exports": "ExportRecord",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -24,6 +25,7 @@ LISTS = {
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
+    "exports": "/v1/exports",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -33,6 +35,7 @@ BODIES = {
     "api_keys": ("CreateApiKey", None),
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
+    "exports": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""
