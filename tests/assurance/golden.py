@@ -8,15 +8,9 @@ from pathlib import Path
 ROLES: tuple[str, ...] = ("admin", "manager", "front_desk", "presenter")
 MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
-    "clients",
-    "contacts",
-    "users",
-    "roles",
-    "api_keys",
-    "organization",
-    "catalogues",
+    "clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues", "exports",
     "operations",
-)
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

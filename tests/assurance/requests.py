@@ -38,6 +38,10 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
+        "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
+        "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
+        "export_found_clients": {"filter": {"field": "name", "op": "eq", "value": mark}},
+        "export_found_contacts": {"filter": {"field": "name", "op": "eq", "value": mark}},
     }
     changes: dict[str, Json] = {
         "patch_client": {"remarks": f"Remark {mark}"},
@@ -86,6 +90,8 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["operation_id"] = str(made.id)
         if operation != "cancel_operation":
             await world.admin("POST", f"/v1/operations/{made.id}/cancel")
+    if "{export_id}" in path:
+        found["export_id"] = (await world.make("exports"))["id"]
     if "{key}" in path:
         found["key"] = (await world.make("catalogues"))["key"]
     return found

@@ -57,6 +57,16 @@ async def test_user_id_is_the_membership_everywhere(radio: Organization) -> None
     assert client["owner_id"] == history["data"][0]["actor"]["id"] == user["id"] == me
 
 
+async def test_export_that_is_repeated_is_another_export(radio: Organization) -> None:
+    headers = {"Idempotency-Key": "export-1"}
+    for _ in range(2):
+        answer = await radio.call("admin", "POST", "/v1/clients/export", json={}, headers=headers)
+        assert answer.status_code == 200
+        assert "idempotency-replayed" not in answer.headers
+    records = (await radio.call("admin", "GET", "/v1/exports")).json()["data"]
+    assert len(records) == 2
+
+
 async def test_disabling_a_user_is_harmless_to_repeat(radio: Organization) -> None:
     path = f"/v1/users/{radio.user_ids['presenter']}"
     key = {"Idempotency-Key": "same"}

@@ -19,7 +19,7 @@ MANY = [case for case in ONE if case[0] != "organization"]
 @pytest.fixture(scope="module")
 async def places(world: World) -> dict[str, str]:
     """The path of one record of each kind, with a value in every field."""
-    found = {name: await world.place(name) for name in ("users", "roles", "api_keys")}
+    found = {name: await world.place(name) for name in ("users", "roles", "api_keys", "exports")}
     found["catalogues"] = await world.place("catalogues")
     found["operations"] = await world.place("operations")
     found["organization"] = BASES["organization"]

@@ -17,6 +17,7 @@ SCHEMAS = {
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
     "operations": "Operation",
+    "exports": "ExportRecord",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -26,6 +27,7 @@ LISTS = {
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
     "operations": "/v1/operations",
+    "exports": "/v1/exports",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -36,6 +38,7 @@ BODIES = {
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
     "operations": (None, None),
+    "exports": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""

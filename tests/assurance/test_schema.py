@@ -22,6 +22,7 @@ from sqlalchemy.schema import SchemaItem
 from crm_api.catalogues.repository import ENTRY_SHAPE
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.contacts.repository import CONTACT_SHAPE
+from crm_api.exports.repository import EXPORT_SHAPE
 from crm_api.identity.repository import KEY_SHAPE, ROLE_SHAPE, USER_SHAPE
 from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
@@ -38,6 +39,7 @@ SHAPES = (
     KEY_SHAPE,
     ORGANIZATION_SHAPE,
     ENTRY_SHAPE,
+    EXPORT_SHAPE,
 )
 TENANT_TABLES = sorted(t.name for t in metadata.sorted_tables if t.name not in GLOBAL)
 

@@ -23,6 +23,7 @@ BASES: Mapping[str, str] = {
     "organization": "/v1/organization",
     "catalogues": "/v1/catalogues/industries",
     "operations": "/v1/operations",
+    "exports": "/v1/exports",
 }
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
@@ -33,6 +34,7 @@ SINGULAR: Mapping[str, str] = {
     "organization": "organization",
     "catalogues": "catalogue_entry",
     "operations": "operation",
+    "exports": "export",
 }
 CATALOGUE_OF: Mapping[str, str] = {
     "engagement_level": "types",
@@ -80,6 +82,8 @@ class World:
         """A fresh record; `name` is the field that it is about."""
         if resource == "operations":
             return await self._operation()
+        if resource == "exports":
+            return await self._exported()
         body = minimal(resource) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made
@@ -90,6 +94,14 @@ class World:
         await self.admin("POST", f"/v1/operations/{queued.id}/cancel")
         found: dict[str, Any] = await self.admin("GET", f"/v1/operations/{queued.id}")
         return found
+
+    async def _exported(self) -> dict[str, Any]:
+        """An export is made by exporting; its record is the latest one."""
+        answer = await self.organization.call("admin", "GET", "/v1/clients/export?fields=id")
+        assert answer.status_code == 200, answer.text
+        listed = await self.admin("GET", "/v1/exports?limit=1")
+        made: dict[str, Any] = listed["data"][0]
+        return made
 
     async def place(self, resource: str, name: str = "") -> str:
         """The path of a fresh record, or of the one that there is."""

@@ -201,13 +201,13 @@ class Database:
             "citus.propagate_set_commands": "local",
         }
 
-        async def pool(limit: int, extra: dict[str, str]) -> Connections:
+        async def pool(limit: int, cached: int, extra: dict[str, str]) -> Connections:
             found = await asyncpg.create_pool(
                 dsn,
                 min_size=1,
                 max_size=limit,
                 max_inactive_connection_lifetime=600,
-                statement_cache_size=512,
+                statement_cache_size=cached,
                 max_cacheable_statement_size=0,
                 connection_class=Connection,
                 server_settings=settings | extra,
@@ -219,8 +219,10 @@ class Database:
 
         with _translated():
             return cls(
-                await pool(size, {}),
-                await pool(list_size, {"plan_cache_mode": "force_custom_plan"}),
+                await pool(size, 512, {}),
+                # Each tree of conditions may be a statement of its own, and the server keeps those
+                # that are cached, some hundred kilobytes each.
+                await pool(list_size, 128, {"plan_cache_mode": "force_custom_plan"}),
             )
 
     async def close(self) -> None:

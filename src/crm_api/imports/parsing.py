@@ -77,8 +77,8 @@ class Parsed:
 def records_of(part: bytes) -> Iterator[Record | BrokenRecord]:
     """The rows of one part."""
     for number, line, *about in json.loads(part):
-        yield Record(number, line, *about) if len(about) == 1 else BrokenRecord(
-            number, line, *about
+        yield (
+            Record(number, line, *about) if len(about) == 1 else BrokenRecord(number, line, *about)
         )
 
 
@@ -102,7 +102,7 @@ def parsed(path: Path, name: str, limits: Limits, sheet: str | None = None) -> I
     """
     command = [sys.executable, "-I", "-m", "crm_api.imports.child"]
     # No environment but that: no credential, no address of a database, no variable of Python's.
-    with subprocess.Popen(  # noqa: S603  # our own module, no shell
+    with subprocess.Popen(
         [*command, str(path.absolute()), name, limits.as_text(), sheet or ""],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -128,9 +128,7 @@ def _lines(process: "subprocess.Popen[bytes]", name: str, limits: Limits) -> Ite
             raise _failure(process, name)
         if line.startswith(b'{"code"'):
             found = json.loads(line)
-            raise UnreadableFile(
-                found.get("detail", f"{name} {_TOO_COMPLEX}"), code=found["code"]
-            )
+            raise UnreadableFile(found.get("detail", f"{name} {_TOO_COMPLEX}"), code=found["code"])
         ended = line.startswith(b'{"rows"')
         yield line
 

@@ -21,6 +21,8 @@ SEPARATOR: Final = "; "
 BYTE_ORDER_MARK: Final = "\ufeff"
 Cells = tuple[str, ...]
 
+# Made once: `json.dumps` with options builds an encoder for each call.
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 _TEXTS: Final = (str, UUID, date, datetime)
 
 
@@ -90,7 +92,7 @@ def _money_cells(value: Mapping[str, str] | None) -> Cells:
 
 
 def _json_cells(value: Any) -> Cells:
-    return (json.dumps(value, ensure_ascii=False, separators=(",", ":")) if value else "",)
+    return (_encode(value) if value else "",)
 
 
 def _word_cells(words: Sequence[str] | None) -> Cells:

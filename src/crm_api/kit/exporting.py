@@ -168,10 +168,13 @@ class Export:
     async def _write_file(self, directory: Path) -> Path:
         cls, names = self.wanted.listing.shape.resource, self.wanted.query.names
         sheet = Sheet(directory / f"export.{self.wanted.format.suffix}", cls, names)
-        async with aclosing(self._batches) as batches:
-            async for rows in batches:
-                await asyncio.to_thread(sheet.add, [row["body"] for row in rows])
-        await asyncio.to_thread(sheet.close)
+        try:
+            async with aclosing(self._batches) as batches:
+                async for rows in batches:
+                    await asyncio.to_thread(sheet.add, [row["body"] for row in rows])
+            await asyncio.to_thread(sheet.close)
+        finally:
+            sheet.abandon()
         return sheet.path
 
     async def _record(self, scope: Scope) -> None:

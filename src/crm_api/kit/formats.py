@@ -105,6 +105,10 @@ class Sheet:
         except (XlsxWriterException, OSError) as error:
             raise unavailable("There is no room for the file right now.") from error
 
+    def abandon(self) -> None:
+        """Let go of what it holds open; for a file that is put together this does nothing."""
+        self._sheet._opt_close()  # noqa: SLF001  # the library knows no other end than a whole file
+
     def _write(self, cells: Sequence[str]) -> None:
         for place, cell in enumerate(cells):
             if cell and self._sheet.write_string(self._next, place, cell) != 0:

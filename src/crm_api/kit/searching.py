@@ -202,7 +202,9 @@ class SearchReader(ListReader):
         super().__init__(cls, scope, expansions)
         self.found.in_body = True
         self.found.faults += incoming.faults
-        self._sent = incoming.raw
+        # What the model refuses is told once.
+        told = {fault.pointer for fault in incoming.faults}
+        self._sent = {n: value for n, value in incoming.raw.items() if f"/{n}" not in told}
         currency = self._sent.get("currency")
         self._currency = currency if isinstance(currency, str) else None
         self._needs_currency = False

@@ -141,7 +141,7 @@ class RecordService:
         """All that meets a tree of conditions, as `export` gives it."""
         self.scope.require(self.resource.resource, "export")
         reader = SearchReader(self.resource, self.scope, {}, incoming)
-        name = self._format(reader, incoming.raw.get("format"))
+        name = self._format(reader, incoming.value and incoming.value.format)
         query = self.openable(reader.read_body(), in_body=True)
         return await self._exported(reader, name, query)
 

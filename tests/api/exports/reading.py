@@ -1,4 +1,4 @@
-"""How the tests read exported files: each with a reader that knows nothing of how it was written."""
+"""Exported files as others read them: by libraries that know nothing of how they were written."""
 
 import csv
 import io
@@ -30,7 +30,8 @@ def table_of(answer: httpx.Response) -> Table:
         text = answer.content.decode("utf-8-sig")
         assert text.endswith("\r\n")
         return [
-            [unguard_cell(cell) for cell in row] for row in csv.reader(io.StringIO(text, newline=""))
+            [unguard_cell(cell) for cell in row]
+            for row in csv.reader(io.StringIO(text, newline=""))
         ]
     book = CalamineWorkbook.from_filelike(io.BytesIO(answer.content))
     return [[str(cell) for cell in row] for row in book.get_sheet_by_index(0).to_python()]

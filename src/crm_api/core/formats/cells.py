@@ -5,9 +5,10 @@ from typing import Final
 
 # OWASP's signs of a formula (CSV injection), and the wide and small forms that spreadsheets of
 # East Asian locales take for the same.
-_SIGNS: Final = "=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
-_GUARDABLE: Final = re.compile(f"'*[{_SIGNS}]")
-_GUARDED: Final = re.compile(f"'+[{_SIGNS}]")
+_SIGNS: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20\ufe66\ufe62\ufe63\ufe6b"
+_STARTS: Final = frozenset({*_SIGNS, "'"})
+_GUARDABLE: Final = re.compile(f"'*[{re.escape(_SIGNS)}]")
+_GUARDED: Final = re.compile(f"'+[{re.escape(_SIGNS)}]")
 
 
 def guard_cell(text: str) -> str:
@@ -15,7 +16,8 @@ def guard_cell(text: str) -> str:
 
     Also where apostrophes and then such a sign begin it, so that `unguard_cell` undoes just this.
     """
-    return f"'{text}" if _GUARDABLE.match(text) else text
+    # Most cells are told by their first character: a long export has millions.
+    return f"'{text}" if text[:1] in _STARTS and _GUARDABLE.match(text) else text
 
 
 def unguard_cell(text: str) -> str:
