@@ -26,18 +26,22 @@ from crm_api.kit.projection import words
 from crm_api.kit.reading import IDS
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
+_THIS_CLIENT: ColumnElement[Any] = bindparam("id", type_=Uuid())
 
-def has_contact_reach() -> ColumnElement[Any]:
+
+def has_contact_reach(client_id: ColumnElement[Any] = _THIS_CLIENT) -> ColumnElement[Any]:
     """Whether a contact of this client can be reached: counts as its contact method."""
     parts = [
         exists(
-            select(literal(1)).where(
+            select(literal(1))
+            .where(
                 LINKS.c.organization_id == ORG,
-                LINKS.c.client_id == bindparam("id", type_=Uuid()),
+                LINKS.c.client_id == client_id,
                 LINKS.c.to_on.is_(None),
                 rows.c.organization_id == ORG,
                 rows.c.contact_id == LINKS.c.contact_id,
             )
+            .correlate(CLIENTS)
         )
         for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
     ]

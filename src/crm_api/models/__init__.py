@@ -27,6 +27,7 @@ from crm_api.models.identity import (
     SignInThrottleRow,
     UserRow,
 )
+from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.operations import OperationRow
 
 __all__ = [
@@ -47,6 +48,9 @@ __all__ = [
     "ContactRow",
     "HeadRow",
     "IdempotencyRow",
+    "ImportPartRow",
+    "ImportRecordRow",
+    "ImportRow",
     "InvitationRow",
     "MembershipIndexRow",
     "MembershipRow",
