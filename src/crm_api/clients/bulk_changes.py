@@ -44,10 +44,6 @@ class ClientChange:
         """The name to be, where it is another one."""
         return identity_of(self.draft) if self.moved else None
 
-    @property
-    def refers(self) -> bool:
-        return any(name in self.draft.diff() for name in REFERENCES)
-
 
 async def load_clients(scope: Scope, ids: Collection[UUID]) -> dict[UUID, Present]:
     """These clients as decisions are made on them, in whatever lifecycle."""
@@ -79,12 +75,14 @@ def decide_change(
     return ClientChange(present, draft, moved_identity(draft, present))
 
 
-async def reference_faults(scope: Scope, change: ClientChange) -> list[Fault]:
-    """Faults of references to users and other clients; asks the database, so only where needed."""
-    sent = {name: change.draft.after.get(name) for name in REFERENCES}
+async def reference_faults(scope: Scope, draft: Draft) -> list[Fault]:
+    """What is wrong with references to users and other clients; few drafts have a new one."""
+    sent = {name: draft.after.get(name) for name in REFERENCES}
     ids = {name: UUID(str(value)) for name, value in sent.items() if value is not None}
-    await check_references(scope, change.draft, ids, None)
-    return change.draft.faults
+    if ids:
+        draft.faults.clear()
+        await check_references(scope, draft, ids, None)
+    return draft.faults
 
 
 async def update_clients(

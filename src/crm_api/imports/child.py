@@ -48,8 +48,11 @@ def main() -> None:
 
 def answer(path: Path, name: str, limits: Limits, sheet: str | None) -> None:
     """Read the file, and write all of the answer."""
-    with path.open("rb") as file:
-        is_archive = file.read(len(_ZIP)) == _ZIP
+    try:
+        with path.open("rb") as file:
+            is_archive = file.read(len(_ZIP)) == _ZIP
+    except OSError as error:
+        raise UnreadableFile(f"{name} cannot be read: {error.strerror}.") from None
     if is_archive:
         # Only where there is a workbook: the reader's library is not needed for text.
         from crm_api.imports.workbook import open_workbook  # noqa: PLC0415  # as above
