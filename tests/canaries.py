@@ -242,9 +242,9 @@ async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> No
         await connection.execute(
             "WITH made AS (INSERT INTO imports (organization_id, id, version, lifecycle, "
             "file_name, format, row_count, empty_count, columns, mapping, mode, on_duplicate, "
-            "source, phase, created_by, created_at, updated_at) VALUES ($1, $2, 1, 'live', $3, "
+            "source, phase, created_by, created_at) VALUES ($1, $2, 1, 'live', $3, "
             "'csv', 1, 0, jsonb_build_array(jsonb_build_object('title', $3::text)), '{}', "
-            "'create', 'report', $3, 'import', $2, now(), now()) RETURNING id), "
+            "'create', 'report', $3, 'import', $2, now()) RETURNING id), "
             "parts AS (INSERT INTO import_parts (organization_id, import_id, position, content, "
             "created_at) SELECT $1, id, 0, convert_to($3, 'UTF8'), now() FROM made) "
             "INSERT INTO import_records (organization_id, import_id, row, line, outcome, findings) "

@@ -38,7 +38,6 @@ def upgrade() -> None:
         sa.Column("summary", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("created_by", sa.Uuid(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("format IN ('csv', 'xlsx')", name=op.f("ck_imports_format")),
         sa.CheckConstraint("mode IN ('create', 'update', 'upsert')", name=op.f("ck_imports_mode")),
         sa.CheckConstraint(

@@ -24,6 +24,7 @@ from crm_api.core.tokens import TokenSigner
 from crm_api.exports.router import router as exports
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
+from crm_api.imports.router import router as imports
 from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
@@ -65,7 +66,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     parts = (clients, contacts, clients_of_contacts, operations, identity, catalogues)
-    for router in (*parts, exports, organization, problem_pages):
+    for router in (*parts, imports, exports, organization, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))
@@ -76,6 +77,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
 def _http_settings(settings: Settings) -> HttpSettings:
     return HttpSettings(
         body_bytes=settings.max_body_bytes,
+        # What frames the file and its fields is none of the file.
+        body_bytes_by_path=(("/v1/imports", settings.max_upload_bytes + (64 << 10)),),
         handler_seconds=float(settings.request_timeout_seconds),
         cors_origins=tuple(settings.cors_origins),
         base_url=settings.public_url or "",

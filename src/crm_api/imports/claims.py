@@ -8,7 +8,7 @@ from uuid import UUID
 from crm_api.clients.conflicts import INACTIVE, visible_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.core.db import Statement
-from crm_api.imports import repository as sql
+from crm_api.imports import lookups as sql
 from crm_api.imports.rows import Holder, Key
 from crm_api.kit.fields import mask_of
 from crm_api.kit.scope import Scope

@@ -38,6 +38,9 @@ CHOICES: Final[Mapping[str, frozenset[str]]] = {
 }
 _LOOKS_LIKE_PHONE: Final = re.compile(r"\+?[0-9(][0-9 ()./\-]{6,}")
 IGNORED: Final = ("", "-", "ignore")
+ERRORS: Final = "import_errors"
+"""The column of an error file that says what was wrong: left out on the way back."""
+OURS: Final = {*TARGETS, ERRORS}
 
 
 class MappingError(Exception):
@@ -81,7 +84,7 @@ def suggest(
 
 def is_export(header: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
     """Whether the list is one of ours: clients with their numbers, each column a field."""
-    if "number" not in header or any(title not in TARGETS for title in header):
+    if "number" not in header or any(title not in OURS for title in header):
         return False
     place = header.index("number")
     values = [row[place] for row in sample if place < len(row)]
@@ -97,6 +100,8 @@ def _without_person(column: Column) -> Column:
 
 
 def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target | None:
+    if title == ERRORS:
+        return None
     target = titled(title)
     if target is None:
         return _by_values(values)
@@ -186,8 +191,11 @@ def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column
     return found
 
 
-def require_name(columns: Sequence[Column]) -> None:
+def require_name(columns: Sequence[Column], example: str = "--mapping '{title}=name'") -> None:
     """A client without a name is none.
+
+    Args:
+        example: how one would say which column it is.
 
     Raises:
         MappingError: no column becomes the name.
@@ -197,7 +205,7 @@ def require_name(columns: Sequence[Column]) -> None:
     titles = ", ".join(repr(c.title) for c in columns)
     raise MappingError(
         f"No column is the client's name. The columns are {titles}; write for example "
-        f"--mapping '{columns[0].title}=name'."
+        f"{example.format(title=columns[0].title)}."
     )
 
 

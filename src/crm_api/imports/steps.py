@@ -1,6 +1,6 @@
 """One step of an import: some hundred rows, decided against what is stored, written together."""
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -107,6 +107,27 @@ class Steps:
             else:
                 step.items.append(decided)
         return step
+
+    def recall(
+        self,
+        records: Iterable[Record | BrokenRecord],
+        clients: Mapping[int, UUID],
+        created: Collection[int],
+    ) -> None:
+        """Take what earlier rows took, which were imported before this object was there.
+
+        Args:
+            clients: row → the client that it made or was about.
+            created: the rows that made theirs.
+        """
+        for record in records:
+            client_id = clients.get(record.number)
+            if client_id is None:
+                continue
+            if record.number not in created:
+                self.claims.rows[_client_key(client_id)] = record.number
+            elif isinstance(decided := self._reader.decide(record), Row):
+                self.claims.rows |= dict.fromkeys(decided.keys, record.number)
 
     async def settle(self, step: Step) -> list[Outcome]:
         """Write what nobody is in the way of; at last under the lock, where it stays so.
@@ -231,7 +252,7 @@ class Steps:
         presents = await load_clients(self._scope, [client_id for _, client_id in wanted])
         changes: list[tuple[Reading, ClientChange]] = []
         for reading, client_id in sorted(wanted, key=lambda pair: pair[0].record.number):
-            record, key = reading.record, ("client", client_id.bytes)
+            record, key = reading.record, _client_key(client_id)
             present = presents.get(client_id)
             if present is None:
                 raise Serialization("40001")  # it was there a moment ago
@@ -287,6 +308,10 @@ class Steps:
         async with db.transaction(actor.organization_id):
             await lock_head(db, actor)
             yield
+
+
+def _client_key(client_id: UUID) -> Key:
+    return ("client", client_id.bytes)
 
 
 def _updated(record: Record, change: ClientChange) -> Outcome:

@@ -38,7 +38,6 @@ class ImportRow(TenantRow, Base):
     summary: Mapped[Json | None] = mapped_column(nullable=True)
     created_by: Mapped[UUID]
     created_at: Mapped[datetime]
-    updated_at: Mapped[datetime]
 
     __table_args__ = (
         CheckConstraint("format IN ('csv', 'xlsx')", name="format"),
