@@ -25,8 +25,7 @@ from tests.factories import Organization
 @job("test_count", needs=("clients", "import"))
 async def count(task: Task) -> dict[str, Any]:
     """As many steps as `total` says; `pause_ms` within each."""
-    task.total = task.params["total"]
-    while task.done < task.total:
+    while task.done < task.params["total"]:
         async with task.step():
             await asyncio.sleep(task.params.get("pause_ms", 0) / 1000)
             if task.id in HOOKS:

@@ -86,10 +86,10 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
     if "{operation_id}" in path:
         # Ended ones, but for what stops one: a stream of events goes on until the end.
-        made = await queue(world.organization, role="admin")
-        found["operation_id"] = str(made.id)
+        queued = await queue(world.organization, role="admin")
+        found["operation_id"] = str(queued.id)
         if operation != "cancel_operation":
-            await world.admin("POST", f"/v1/operations/{made.id}/cancel")
+            await world.admin("POST", f"/v1/operations/{queued.id}/cancel")
     if "{export_id}" in path:
         found["export_id"] = (await world.make("exports"))["id"]
     if "{key}" in path:

@@ -113,6 +113,7 @@ async def two_servers(addresses: Addresses, secret: str, home: Path) -> AsyncIte
         "CRM_SECRET_KEY": secret,
         "CRM_DATA_DIR": str(home),
         "CRM_LOG_LEVEL": "WARNING",
+        "CRM_JOB_WORKERS": "0",
     }
     processes = [_start(port, environment, home) for port in ports]
     servers = Servers(ports)

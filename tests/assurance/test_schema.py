@@ -28,6 +28,7 @@ from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
 from crm_api.models import metadata
+from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 
@@ -40,6 +41,7 @@ SHAPES = (
     ORGANIZATION_SHAPE,
     ENTRY_SHAPE,
     EXPORT_SHAPE,
+    OPERATION_SHAPE,
 )
 TENANT_TABLES = sorted(t.name for t in metadata.sorted_tables if t.name not in GLOBAL)
 

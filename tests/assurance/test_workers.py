@@ -164,7 +164,8 @@ async def test_a_notification_wakes_it_within_a_second(
         path = f"/v1/operations/{queued.id}"
 
         async def ended(path: str = path) -> bool:
-            return (await radio.call("admin", "GET", path)).json()["finished_at"] is not None
+            answer = await radio.call("admin", "GET", path)
+            return answer.json()["finished_at"] is not None
 
         await until(ended)
         found = (await radio.call("admin", "GET", path)).json()
@@ -184,7 +185,7 @@ async def test_a_lost_connection_is_listened_on_again(
 
     async def ended() -> bool:
         answer = await radio.call("admin", "GET", f"/v1/operations/{queued.id}")
-        return answer.json()["state"] == "succeeded"
+        return bool(answer.json()["state"] == "succeeded")
 
     await until(ended)
 
