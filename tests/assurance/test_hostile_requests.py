@@ -60,14 +60,24 @@ async def test_method_that_is_not_offered_is_405_and_says_which_are(
         offered.setdefault(path, set()).add(method)
     for path, known in offered.items():
         target = path
-        for name in ("client_id", "link_id", "contact_id", "user_id", "role_id", "api_key_id"):
+        for name in (
+            "client_id",
+            "link_id",
+            "contact_id",
+            "user_id",
+            "role_id",
+            "api_key_id",
+            "export_id",
+        ):
             target = target.replace(f"{{{name}}}", "01890a5d-ac96-774b-bcce-b302099a8057")
         for name, value in (("catalogue", "types"), ("key", "x"), ("field", "type")):
             target = target.replace(f"{{{name}}}", value)
         for name in ("email_id", "phone_id"):
             target = target.replace(f"{{{name}}}", "01890a5d-ac96-774b-bcce-b302099a8057")
         for method in (*METHODS, "TRACE", "BREW"):
-            if method in known or target == "/v1/clients/batch":
+            # A word beside the ids is, to methods of its own it has not, an id of nothing.
+            beside_ids = any(other.startswith(f"{path.rpartition('/')[0]}/{{") for other in offered)
+            if method in known or (beside_ids and "{" not in path):
                 continue
             with found.cell(f"{method} {path}"):
                 answer = await world.ask("admin", "jwt", method, target)

@@ -71,8 +71,9 @@ class ImportReports(ImportService):
     async def report(self, import_id: UUID, items: Items) -> str:
         """One page, in the order of the rows; `outcome` chooses among them."""
         await self.require_visible(import_id)
-        reader = ListReader(self.resource, self.scope, {})
-        single = reader.singles(items, ("limit", "cursor", "outcome", "explain"))
+        asked = ("limit", "cursor", "outcome", "explain")
+        reader = ListReader(self.resource, self.scope, {}, asked)
+        single = reader.singles(items, asked)
         limit = reader.limit(single.get("limit"))
         outcomes = _outcomes(reader, single.get("outcome"))
         reader.raise_any()

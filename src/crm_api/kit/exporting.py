@@ -66,12 +66,12 @@ def _counted(listing: Listing, kind: GuardKind, shapes: tuple[Any, ...]) -> Stat
 
 
 @lru_cache(maxsize=128)
-def _selected(  # each tells one statement from another
+def _selected(
     listing: Listing,
     rights: Rights,
     shapes: tuple[Any, ...],
     sort: str,
-    descending: bool,  # a cached function has no keywords of its own order
+    descending: bool,
     names: tuple[str, ...],
 ) -> Statement:
     main = listing.shape.table
@@ -113,22 +113,17 @@ class Export:
             Refusal: the database went away meanwhile.
         """
         encoder = self.wanted.encoder()
-        if self._file is not None or encoder is None:
-            async for part in self._file_parts():
-                yield part
-            return
-        if encoder.head:
-            yield encoder.head
-        async with aclosing(self._batches) as batches:
-            async for rows in batches:
-                yield await asyncio.to_thread(encoder.rows, [row["body"] for row in rows])
-
-    async def _file_parts(self) -> AsyncGenerator[bytes]:
-        assert self._file is not None  # noqa: S101  # it was written before the export was recorded
-        file = await asyncio.to_thread(self._file.open, "rb")
-        with file:
-            while part := await asyncio.to_thread(file.read, _FILE_PART):
-                yield part
+        if self._file is not None:
+            file = await asyncio.to_thread(self._file.open, "rb")
+            with file:
+                while part := await asyncio.to_thread(file.read, _FILE_PART):
+                    yield part
+        elif encoder is not None:
+            if encoder.head:
+                yield encoder.head
+            async with aclosing(self._batches) as batches:
+                async for rows in batches:
+                    yield await asyncio.to_thread(encoder.rows, [row["body"] for row in rows])
 
     async def begin(self, scope: Scope) -> None:
         """Look at the rights, count, make what must be whole, record it; once, before `parts`."""

@@ -315,21 +315,29 @@ class ListReader:
             path = (currency or "").upper()
         return self.valued(key, name, path, op, values)
 
+    def reads(self, place: str, name: str) -> bool:
+        """Whether the caller may read what stands under this name; a hidden one is noted."""
+        declared = self.cls.fields.get(name)
+        extra = getattr(self.cls, "extra_filters", {}).get(name)
+        if declared is not None and name not in self.mask.read:
+            self._hide(name, place, declared.rule.group)
+            return False
+        if extra and not reads_group(self.cls, self.scope.actor.rights, extra[0]):
+            self._hide(name, place, extra[0])
+            return False
+        return True
+
     def offers(self, place: str, name: str, path: str | None, op: str) -> bool:
         """Whether this list has such a condition for this caller; what is wrong is noted."""
         extra = getattr(self.cls, "extra_filters", {}).get(name)
         declared = self.cls.fields.get(name)
-        if declared is not None and name not in self.mask.read:
-            self._hide(name, place, declared.rule.group)
+        if not self.reads(place, name):
             return False
         if extra is None and (declared is None or declared.rule.filter is Op.NONE):
             code = self.unknown if declared is None else "not_filterable"
             self.found.fault(place, code, "There is no such filter on this list.")
             return False
-        group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
-        if not reads_group(self.cls, self.scope.actor.rights, group):
-            self._hide(name, place, group)
-            return False
+        ops = extra[1] if extra else declared.rule.filter  # type: ignore[union-attr]  # one of the two is there
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]
         if op not in offered:
             detail = f"This filter takes: {', '.join(offered)}."

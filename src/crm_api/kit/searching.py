@@ -18,6 +18,7 @@ from crm_api.kit.scope import Scope
 
 MAX_DEPTH: Final = 8
 MAX_LEAVES: Final = 100
+_OPERATORS: Final = tuple(op for names in OPERATORS.values() for op in names)
 _ONE: Final[JsonDict] = {"field": "status", "op": "in", "value": ["active", "on_hold"]}
 _OTHER: Final[JsonDict] = {"not": {"field": "name", "op": "starts_with", "value": "Test"}}
 EXAMPLE: Final[JsonDict] = {"and": [_ONE, _OTHER]}
@@ -231,21 +232,23 @@ class SearchReader(ListReader):
         for kind in ("and", "or"):
             if isinstance(sent.get(kind), list):
                 parts = [self._node(part, (*place, kind, n)) for n, part in enumerate(sent[kind])]
-                known = tuple(part for part in parts if part is not None)
-                return Junction(kind, known) if len(known) == len(parts) else None
+                known = [part for part in parts if part is not None]
+                if len(known) < len(parts) or not known:
+                    return None
+                return Junction(kind, tuple(known)) if len(known) > 1 else known[0]
         if "not" in sent:
             part = self._node(sent["not"], (*place, "not"))
             return None if part is None else Junction("not", (part,))
         return self._leaf(sent, place)
 
     def _leaf(self, sent: Mapping[str, Any], place: tuple[str | int, ...]) -> Filter | None:
-        name, op = sent.get("field"), sent.get("op")
-        known = any(op in names for names in OPERATORS.values())
-        if not (isinstance(name, str) and isinstance(op, str) and known and "value" in sent):
+        name, op, at = sent.get("field"), str(sent.get("op")), pointer_of(place)
+        is_beyond = self._is_beyond(at, depth=_depth(place))
+        if not isinstance(name, str):
             return None
-        at = pointer_of(place)
         base, dot, path = name.partition(".")
-        if self._is_beyond(at, depth=_depth(place)):
+        if is_beyond or op not in _OPERATORS or "value" not in sent:
+            self.reads(at, base)
             return None
         if not self.offers(at, base, path if dot else None, op):
             return None
