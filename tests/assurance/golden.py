@@ -9,7 +9,7 @@ ROLES: tuple[str, ...] = ("admin", "manager", "front_desk", "presenter")
 MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
     "clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues", "exports",
-    "operations",
+    "operations", "imports",
 )  # fmt: skip
 
 

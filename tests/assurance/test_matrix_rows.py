@@ -17,6 +17,7 @@ SCHEMAS = {
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
     "operations": "Operation",
+    "imports": "Import",
     "exports": "ExportRecord",
 }
 LISTS = {
@@ -27,6 +28,7 @@ LISTS = {
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
     "operations": "/v1/operations",
+    "imports": "/v1/imports",
     "exports": "/v1/exports",
 }
 BODIES = {
@@ -38,6 +40,7 @@ BODIES = {
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
     "operations": (None, None),
+    "imports": (None, None),
     "exports": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})

@@ -23,6 +23,7 @@ BASES: Mapping[str, str] = {
     "organization": "/v1/organization",
     "catalogues": "/v1/catalogues/industries",
     "operations": "/v1/operations",
+    "imports": "/v1/imports",
     "exports": "/v1/exports",
 }
 SINGULAR: Mapping[str, str] = {
@@ -34,6 +35,7 @@ SINGULAR: Mapping[str, str] = {
     "organization": "organization",
     "catalogues": "catalogue_entry",
     "operations": "operation",
+    "imports": "import",
     "exports": "export",
 }
 CATALOGUE_OF: Mapping[str, str] = {
@@ -82,6 +84,10 @@ class World:
         """A fresh record; `name` is the field that it is about."""
         if resource == "operations":
             return await self._operation()
+        if resource == "imports":
+            sent = {"file": ("list.csv", a_list())}
+            listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)
+            return listed
         if resource == "exports":
             return await self._exported()
         body = minimal(resource) | fields
@@ -112,6 +118,12 @@ class World:
             # Who is invited cannot be changed yet; the person accepts.
             await accept(self.organization, made)
         return f"{base_of(resource, name)}/{made['key' if resource == 'catalogues' else 'id']}"
+
+
+def a_list() -> bytes:
+    """A list of one client, as it is imported."""
+    mark = secrets.token_hex(5)
+    return f"name,email\r\nListed {mark},{mark}@example.com\r\n".encode()
 
 
 def minimal(resource: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """What a write asks besides its own row: references, who stands in the way, what goes with it."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlalchemy import (
     LargeBinary,
     Text,
     Uuid,
+    and_,
     bindparam,
     exists,
     func,
@@ -19,10 +21,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from crm_api.clients.repository import CLIENTS, EMAILS, ENTRIES, LINKS, REFS
+from crm_api.clients.repository import CHILDREN, CLIENTS, CONTACTS, EMAILS, ENTRIES, LINKS, REFS
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
+from crm_api.kit.purging import referred
 from crm_api.kit.reading import IDS
 from crm_api.models import ContactEmailRow, ContactPhoneRow, table_of
 
@@ -117,6 +120,51 @@ BLOCKED_BY_REF = Statement(
     )
     .limit(10)
 )
+
+# ------------------------------------------------------------- before a removal
+
+_elsewhere = LINKS.alias("elsewhere")
+
+
+@lru_cache(maxsize=1)
+def used_clients() -> Statement:
+    """Which of these clients anything else refers to.
+
+    Built when it is first asked: only then are all tables declared.
+    """
+    return Statement(
+        select(CLIENTS.c.id).where(
+            CLIENTS.c.organization_id == ORG,
+            CLIENTS.c.id == func.any(IDS),
+            referred(CLIENTS, (*CHILDREN,)),
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def used_persons() -> Statement:
+    """The persons of these clients, and whether they were changed or are used elsewhere."""
+    linked = exists(
+        select(literal(1)).where(
+            _elsewhere.c.organization_id == ORG,
+            _elsewhere.c.contact_id == CONTACTS.c.id,
+            _elsewhere.c.client_id != LINKS.c.client_id,
+        )
+    )
+    own = (table_of(ContactEmailRow), table_of(ContactPhoneRow), LINKS)
+    used = or_(
+        CONTACTS.c.version != 1,
+        CONTACTS.c.lifecycle != "live",
+        linked.correlate(CONTACTS, LINKS),
+        referred(CONTACTS, own),
+    )
+    this = and_(CONTACTS.c.organization_id == ORG, CONTACTS.c.id == LINKS.c.contact_id)
+    return Statement(
+        select(LINKS.c.client_id, CONTACTS.c.id, used.label("used"))
+        .join_from(LINKS, CONTACTS, this)
+        .where(LINKS.c.organization_id == ORG, LINKS.c.client_id == func.any(IDS))
+    )
+
 
 # ------------------------------------------------------------- beside a write
 

@@ -20,6 +20,7 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
+from crm_api.core.access import StaleActor
 from crm_api.core.errors import Fault, Refusal
 
 MULTIPART: Final = "multipart/form-data"
@@ -58,6 +59,23 @@ async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[U
     coding = request.headers.get("content-encoding", "identity").lower()
     if kind != MULTIPART or coding != "identity":
         raise Refusal("unsupported_media_type", f"Send {MULTIPART}, not compressed.")
+    form: FormData | None = getattr(request.state, "form", None)
+    if form is None:
+        form = request.state.form = await _parsed(request)
+    try:
+        with tempfile.TemporaryDirectory(prefix="crm-upload-") as directory:
+            yield await _read(form, fields, Path(directory) / "file")
+    except StaleActor:
+        # The route decides again, and a body is received only once.
+        raise
+    except BaseException:
+        await form.close()
+        raise
+    else:
+        await form.close()
+
+
+async def _parsed(request: Request) -> FormData:
     parser = MultiPartParser(
         request.headers,
         request.stream(),
@@ -66,15 +84,10 @@ async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[U
         max_part_size=MAX_FIELD_BYTES,
     )
     try:
-        form = await parser.parse()
+        return await parser.parse()
     except (MultiPartException, FormParserError):
         detail = f"The body is no multipart body of one file and at most {MAX_FIELDS} fields."
         raise Refusal("malformed_request", detail) from None
-    try:
-        with tempfile.TemporaryDirectory(prefix="crm-upload-") as directory:
-            yield await _read(form, fields, Path(directory) / "file")
-    finally:
-        await form.close()
 
 
 async def _read(form: FormData, fields: Collection[str], path: Path) -> Upload:
