@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
 import asyncpg
+import structlog
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
@@ -20,13 +21,15 @@ from sqlalchemy.pool import NullPool
 import crm_api
 from crm_api.core.config import Settings
 from crm_api.core.db import Statement
-from crm_api.core.embedded import ensure_server
+from crm_api.core.embedded import EmbeddedError, ensure_server, is_running
 from crm_api.models import metadata
 
+log = structlog.get_logger()
 EMBEDDED_DATABASE = "crm"
 APPEND_ONLY = frozenset({"changes"})
 MAX_ROLE_LENGTH = 63
 CONNECT_SECONDS = 10
+KEEP_SECONDS = 2.0
 REVISION = Statement(select(column("version_num")).select_from(table("alembic_version")))
 """Which migration the database stands at: what readiness asks."""
 
@@ -50,10 +53,14 @@ def find_migrations() -> Path:
     return next(place for place in places if (place / "env.py").is_file())
 
 
+def embedded_home(settings: Settings) -> Path:
+    return settings.data_dir / "postgres"
+
+
 def addresses(settings: Settings) -> Addresses:
     """The two connection strings. Starts the embedded server when no database is set."""
     if settings.database_url is None:
-        server = ensure_server(settings.data_dir / "postgres")
+        server = ensure_server(embedded_home(settings))
         owner = server.url(EMBEDDED_DATABASE)
     else:
         owner = settings.database_url.get_secret_value()
@@ -78,6 +85,21 @@ def _application_url(owner: str, secret: bytes) -> str:
 def application_role(url: str) -> str:
     database = urlsplit(url).path.lstrip("/") or "postgres"
     return f"{database}_app"[-MAX_ROLE_LENGTH:]
+
+
+async def keep_embedded(home: Path, every_seconds: float = KEEP_SECONDS) -> None:
+    """Start the embedded server again when it has died; runs until it is cancelled.
+
+    It is ours, so nobody else would. It comes back on its port, where the pools find it.
+    """
+    while True:
+        await asyncio.sleep(every_seconds)
+        try:
+            if not await asyncio.to_thread(is_running, home):
+                log.warning("embedded_server_gone")
+                await asyncio.to_thread(ensure_server, home)
+        except EmbeddedError as error:
+            log.error("embedded_server_not_started", reason=str(error))  # noqa: TRY400  # a text for operators
 
 
 async def prepare(settings: Settings, revision: str = "head") -> Addresses:
@@ -112,6 +134,12 @@ async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Recor
     """One connection, with a message instead of a traceback when there is none to be had."""
     try:
         connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+    except asyncpg.InvalidAuthorizationSpecificationError as error:
+        raise InstallationError(
+            f"PostgreSQL at {urlsplit(url).hostname} does not let {urlsplit(url).username!r} in: "
+            "there is no such role, or its password is another one. `crm-api migrate` makes the "
+            "application's role, with a password that follows from CRM_SECRET_KEY."
+        ) from error
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         host = urlsplit(url).hostname
         raise InstallationError(

@@ -25,7 +25,14 @@ from crm_api.exports.router import router as exports
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.imports.router import router as imports
-from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
+from crm_api.installation import (
+    REVISION,
+    addresses,
+    embedded_home,
+    head_revision,
+    keep_embedded,
+    refuse_unsafe_role,
+)
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
@@ -65,8 +72,9 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    parts = (clients, contacts, clients_of_contacts, operations, identity, catalogues)
-    for router in (*parts, imports, exports, organization, problem_pages):
+    records = (clients, contacts, clients_of_contacts, operations)
+    parts = (*records, identity, catalogues, imports, exports, organization)
+    for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))
@@ -89,8 +97,11 @@ def _http_settings(settings: Settings) -> HttpSettings:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     settings: Settings = app.state.settings
     url = app.state.application_url
+    keeper = None
     if url is None:
         url = (await asyncio.to_thread(addresses, settings)).application
+        if settings.database_url is None:
+            keeper = asyncio.create_task(keep_embedded(embedded_home(settings)))
     await refuse_unsafe_role(url)
     db = await Database.connect(
         url,
@@ -112,6 +123,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     try:
         yield
     finally:
+        if keeper is not None:
+            keeper.cancel()
         await parts.resolver.close()
         hasher.close()
         await db.close()

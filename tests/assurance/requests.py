@@ -95,16 +95,14 @@ async def own_ids(  # one branch for each name in paths
         found["role_id"] = (await world.make("roles"))["id"]
     if "{api_key_id}" in path:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
+    if "{export_id}" in path:
+        found["export_id"] = (await world.make("exports"))["id"]
     if "{operation_id}" in path:
         # Ended ones, but for what stops one: a stream of events goes on until the end.
         queued = await queue(world.organization, role="admin")
         found["operation_id"] = str(queued.id)
         if operation != "cancel_operation":
             await world.admin("POST", f"/v1/operations/{queued.id}/cancel")
-    if "{import_id}" in path:
-        found["import_id"] = await _import(world, operation)
-    if "{export_id}" in path:
-        found["export_id"] = (await world.make("exports"))["id"]
     if "{key}" in path:
         found["key"] = (await world.make("catalogues"))["key"]
     return found

@@ -16,9 +16,9 @@ SCHEMAS = {
     "api_keys": "ApiKey",
     "organization": "Organization",
     "catalogues": "CatalogueEntry",
+    "exports": "ExportRecord",
     "operations": "Operation",
     "imports": "Import",
-    "exports": "ExportRecord",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -27,9 +27,9 @@ LISTS = {
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
     "catalogues": "/v1/catalogues/{catalogue}",
+    "exports": "/v1/exports",
     "operations": "/v1/operations",
     "imports": "/v1/imports",
-    "exports": "/v1/exports",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -39,9 +39,9 @@ BODIES = {
     "api_keys": ("CreateApiKey", None),
     "organization": (None, "PatchOrganization"),
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
+    "exports": (None, None),
     "operations": (None, None),
     "imports": (None, None),
-    "exports": (None, None),
 }
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})
 """What bodies take besides fields: each is a right of its own."""

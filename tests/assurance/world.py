@@ -22,9 +22,9 @@ BASES: Mapping[str, str] = {
     "api_keys": "/v1/api-keys",
     "organization": "/v1/organization",
     "catalogues": "/v1/catalogues/industries",
+    "exports": "/v1/exports",
     "operations": "/v1/operations",
     "imports": "/v1/imports",
-    "exports": "/v1/exports",
 }
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
@@ -34,9 +34,9 @@ SINGULAR: Mapping[str, str] = {
     "api_keys": "api_key",
     "organization": "organization",
     "catalogues": "catalogue_entry",
+    "exports": "export",
     "operations": "operation",
     "imports": "import",
-    "exports": "export",
 }
 CATALOGUE_OF: Mapping[str, str] = {
     "engagement_level": "types",
@@ -82,24 +82,17 @@ class World:
 
     async def make(self, resource: str, name: str = "", **fields: Any) -> dict[str, Any]:
         """A fresh record; `name` is the field that it is about."""
+        if resource == "exports":
+            return await self._exported()
         if resource == "operations":
             return await self._operation()
         if resource == "imports":
             sent = {"file": ("list.csv", a_list())}
             listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)
             return listed
-        if resource == "exports":
-            return await self._exported()
         body = minimal(resource) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made
-
-    async def _operation(self) -> dict[str, Any]:
-        """One of the administrator's that ended: each kind of work has a request of its own."""
-        queued = await queue(self.organization, role="admin")
-        await self.admin("POST", f"/v1/operations/{queued.id}/cancel")
-        found: dict[str, Any] = await self.admin("GET", f"/v1/operations/{queued.id}")
-        return found
 
     async def _exported(self) -> dict[str, Any]:
         """An export is made by exporting; its record is the latest one."""
@@ -108,6 +101,13 @@ class World:
         listed = await self.admin("GET", "/v1/exports?limit=1")
         made: dict[str, Any] = listed["data"][0]
         return made
+
+    async def _operation(self) -> dict[str, Any]:
+        """One of the administrator's that ended: each kind of work has a request of its own."""
+        queued = await queue(self.organization, role="admin")
+        await self.admin("POST", f"/v1/operations/{queued.id}/cancel")
+        found: dict[str, Any] = await self.admin("GET", f"/v1/operations/{queued.id}")
+        return found
 
     async def place(self, resource: str, name: str = "") -> str:
         """The path of a fresh record, or of the one that there is."""

@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import socket
 import stat
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,27 @@ async def test_a_database_that_does_not_answer_is_told_in_words(
     for said in installation.refused([(command, nobody) for command in COMMANDS]):
         assert "DATABASE_URL" in said
         assert "secret-word" not in said
+
+
+async def test_a_port_that_is_taken_is_told_before_anything_else(
+    installation: Installation,
+) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        (said,) = installation.refused([(["serve", "--port", port], {})])
+    assert port in said
+    assert "CRM_PORT" in said
+    assert "Docs" not in said
+
+
+async def test_doctor_knows_why_a_new_database_refuses_the_application(
+    installation: Installation,
+) -> None:
+    ((code, said),) = installation.many([(["doctor"], {})])
+    assert code != 0
+    assert "crm-api migrate" in said
 
 
 async def test_the_schema_is_printed_for_who_runs_it_himself(installation: Installation) -> None:

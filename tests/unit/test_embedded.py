@@ -1,5 +1,6 @@
 """The embedded server survives what happens to real machines. Real processes, real signals."""
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -18,10 +19,12 @@ from crm_api.core import embedded
 from crm_api.core.embedded import (
     EmbeddedError,
     ensure_server,
+    is_running,
     remove_server,
     stop_server,
 )
 from crm_api.core.private_files import try_lock
+from crm_api.installation import keep_embedded
 from tests.unit.embedded_tools import PYTHON_PATH, ask, open_folder, place_of, postmaster
 
 STARTER = """
@@ -58,6 +61,16 @@ def starter(home: Path, stays: float = 60) -> subprocess.Popen[str]:
         env=os.environ | PYTHON_PATH,
         start_new_session=True,
     )
+
+
+def wait_for_another(home: Path, dead: int, seconds: float = 20) -> None:
+    """Until a server runs that is not this one."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if is_running(home) and postmaster(home) != dead:
+            return
+        time.sleep(0.05)
+    pytest.fail(f"no server after {seconds} s")
 
 
 def kill_group(process: subprocess.Popen[str]) -> None:
@@ -137,6 +150,19 @@ def test_half_done_initdb_is_thrown_away(empty_home: Path) -> None:
 
 
 # --- crashes ---
+
+
+async def test_application_starts_a_server_that_died_on_the_same_port(home: Path) -> None:
+    """Nobody else would: it is ours, and the pools of the application look for it there."""
+    before = ensure_server(home, durable=False)
+    keeper = asyncio.create_task(keep_embedded(home, 0.1))
+    dead = postmaster(home)
+    try:
+        os.kill(dead, signal.SIGKILL)
+        await asyncio.to_thread(wait_for_another, home, dead)
+    finally:
+        keeper.cancel()
+    assert ensure_server(home, durable=False).port == before.port
 
 
 def test_rows_outlive_a_killed_postmaster(home: Path) -> None:

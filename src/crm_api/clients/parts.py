@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from crm_api.contacts.schemas import Contact, ContactEntry
 from crm_api.core.formats.dates import Instant, LocalDate
+from crm_api.core.formats.emails import EmailAddress
 from crm_api.core.formats.places import CountryCode, LanguageTag
 from crm_api.core.formats.text import Key, Line, Prose
 from crm_api.core.formats.web import WebUrl
@@ -130,7 +131,7 @@ class BillingDetails(BaseModel):
 
     legal_name: Annotated[ShortText | None, Field(description="The name on invoices.")] = None
     site_id: Annotated[UUID | None, Field(description="One of the client's sites.")] = None
-    email: Annotated[ShortText | None, Field(description="Where invoices are mailed.")] = None
+    email: Annotated[EmailAddress | None, Field(description="Where invoices are mailed.")] = None
     purchase_order_required: Annotated[
         bool, Field(description="Invoices need a purchase order.")
     ] = False

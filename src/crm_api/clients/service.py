@@ -220,7 +220,7 @@ class ClientService(VerifyingService):
         run = partial(self._patch, client_id, incoming, if_match)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                return await run()
+                return await self.settled(run)
         if any(name in incoming.raw and not incoming.raw[name] for name in ("emails", "phones")):
             # Without own addresses those of its persons count, and they must not go meanwhile.
             async with self.locked():

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import socket
 from typing import Annotated
 
 import typer
@@ -12,7 +13,7 @@ from crm_api.commands.running import err, explained, settings_or_exit
 from crm_api.commands.working import ended_in_order, job_workers
 from crm_api.core.config import Settings
 from crm_api.core.server import uvicorn_options
-from crm_api.installation import prepare, refuse_unsafe_role
+from crm_api.installation import InstallationError, prepare, refuse_unsafe_role
 
 DRAIN_SECONDS = 20
 FACTORY = "crm_api.main:app_from_environment"
@@ -20,6 +21,20 @@ FACTORY = "crm_api.main:app_from_environment"
 
 def register(app: typer.Typer) -> None:
     app.command()(serve)
+
+
+def _refuse_busy_port(settings: Settings) -> None:
+    """Before anything is said to be there; the server's own message comes after all of it."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((settings.host, settings.port))
+        except OSError as error:
+            raise InstallationError(
+                f"Port {settings.port} on {settings.host} cannot be used: {error.strerror}. "
+                "Stop what listens there, or choose another one with CRM_PORT."
+            ) from None
 
 
 @explained
@@ -35,6 +50,7 @@ def serve(
         if value is not None:
             os.environ[name] = str(value)
     settings = settings_or_exit()
+    _refuse_busy_port(settings)
 
     async def ready() -> None:
         addresses = await prepare(settings)

@@ -140,7 +140,7 @@ class ContactService(VerifyingService):
         run = partial(self._patch, contact_id, incoming, if_match)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                return await run()
+                return await self.settled(run)
         if incoming.raw.get("reports_to_id") is not None:
             # A cycle could be closed from both ends at once: look and write under the lock.
             async with self.locked():

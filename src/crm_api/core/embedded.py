@@ -39,6 +39,7 @@ __all__ = [
     "Server",
     "ensure_server",
     "find_binaries",
+    "is_running",
     "postgres_conf",
     "remove_server",
     "stop_server",
@@ -95,6 +96,12 @@ def ensure_server(home: Path, *, durable: bool = True) -> Server:
         port = _serve(place, binaries, durable=durable)
         password = read_password(place)
     return Server(HOST, port, SUPERUSER, password, home, place.data)
+
+
+def is_running(home: Path) -> bool:
+    """Whether its process is alive; it may be starting, or recovering, and not answer yet."""
+    place = find_place(home.expanduser().resolve())
+    return place is not None and read_postmaster(place) is not None
 
 
 def stop_server(home: Path) -> None:

@@ -138,7 +138,7 @@ class Accounts:
 
         Raises:
             Refusal: 401 for a token that does not hold (any more), 422 for a missing or weak
-                password of a new person.
+                password of a new person, or for one that is not the known person's; 429, 503.
         """
         parsed = parse_secret(body.token, SecretKind.INVITATION)
         org = parsed.organization_id
@@ -163,7 +163,27 @@ class Accounts:
             about = (invitation["email"], name, invitation["organization_name"])
             self._refuse_weak(body.password, about, "/password")
             password_hash = await self._hasher.hash(body.password)
+        elif body.password is not None:
+            await self._refuse_other(body.password, known, context)
         return await self._join(org, invitation, name, password_hash, context)
+
+    async def _refuse_other(
+        self, password: str, person: Mapping[str, Any], context: RequestContext
+    ) -> None:
+        """Who sends a password means to sign in with it.
+
+        Passed over in silence, the password of the account would open the organization: and that
+        may be one which somebody else chose who had the same address invited before.
+        """
+        async with self._throttle.turn(person["email_key"], context.address) as turn:
+            if not await self._hasher.verify(person["password_hash"], password):
+                await turn.failed()
+                detail = (
+                    "This address has an account already: send its password. If you never made "
+                    "one, do not join; tell who invited you."
+                )
+                raise _fault("wrong_password", detail, "/password")
+            await turn.succeeded()
 
     async def _join(
         self,
@@ -203,11 +223,15 @@ class Accounts:
     async def _person_of(
         self, invitation: Mapping[str, Any], name: str, password_hash: str | None
     ) -> Mapping[str, Any]:
-        """The person of the address; made unless another organization was faster."""
-        key = invitation["email_key"]
+        """The person of the address, made where there is none.
+
+        Raises:
+            Refusal: 409 where another organization made it meanwhile, with another password.
+        """
+        key, made = invitation["email_key"], new_id()
         if password_hash is not None:
             values = {
-                "user_id": new_id(),
+                "user_id": made,
                 "email": invitation["email"],
                 "email_key": key,
                 "name": name,
@@ -217,6 +241,8 @@ class Accounts:
         found: Mapping[str, Any] = await self._db.fetchrow(
             None, sql.PERSON_BY_EMAIL, {"email_key": key}
         )
+        if password_hash is not None and found["id"] != made:
+            raise Refusal("conflict", "This address got an account at the same time; retry.")
         return found
 
     async def _add_member(self, org: UUID, member: Actor, user_id: UUID, role_id: UUID) -> None:

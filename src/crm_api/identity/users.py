@@ -89,6 +89,11 @@ class Users:
             detail = "This role may do more than you may: you cannot give it."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, pointer="/role"),))
 
+    def _refuse_outranked(self, member: Mapping[str, Any]) -> None:
+        if exceeding(self.scope.actor.rights, role_scopes(member)):
+            detail = "This person may do more than you may: somebody who may as much must do it."
+            raise Refusal("forbidden", detail, (Fault("forbidden", detail),))
+
     async def _invite(self, decided: tuple[Mapping[str, Any], Row], claim: Claim | None) -> Reply:
         values, role = decided
         await self.edit.confirm()
@@ -151,8 +156,10 @@ class Users:
         self.scope.require("users", "manage")
         sifted = self.edit.sifted_patch(incoming, current)
         role = await self._role(sifted)
-        await self.edit.require_match(user_id, if_match, incoming.raw)
         member = await self.edit.row(sql.MEMBER, id=user_id)
+        if member is not None:
+            self._refuse_outranked(member)
+        await self.edit.require_match(user_id, if_match, incoming.raw)
         if member is None:
             detail = "The invitation is not accepted yet; disable it and invite again."
             raise Refusal("not_live", detail)
@@ -198,7 +205,7 @@ class Users:
     # --------------------------------------------------------------------------- disable, enable
 
     async def disable(self, user_id: UUID, if_match: str | None) -> Reply:
-        """End the person's sessions and keys here, or withdraw the invitation."""
+        """End the person's sessions here, let its keys rest, or withdraw the invitation."""
 
         async def attempt() -> Reply:
             await self._disablable(user_id, if_match)
@@ -217,8 +224,10 @@ class Users:
     ) -> tuple[dict[str, Any], Row | None]:
         current = await self.edit.whole(user_id)
         self.scope.require("users", "manage")
-        await self.edit.require_match(user_id, if_match, {})
         member = await self.edit.row(sql.MEMBER, id=user_id)
+        if member is not None:
+            self._refuse_outranked(member)
+        await self.edit.require_match(user_id, if_match, {})
         if member is not None and _is_admin(member) and member["is_active"]:
             await self._refuse_last_admin(user_id)
         return current, member
@@ -270,7 +279,7 @@ class Users:
         self.scope.require("users", "manage")
         member = await self.edit.row(sql.MEMBER, id=user_id)
         if member is not None:
-            self._refuse_escalation(member)
+            self._refuse_outranked(member)
         await self.edit.require_match(user_id, if_match, {})
         if member is None:
             raise Refusal("not_live", "The invitation is not accepted yet.")

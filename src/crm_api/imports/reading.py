@@ -237,9 +237,10 @@ def _encoding(path: Path, name: str) -> tuple[str, int]:
                 is_utf8 = _decodes(decoder, block)
             block = file.read(_BLOCK)
         is_utf8 = is_utf8 and _decodes(decoder, b"", final=True)
-    if not is_utf8:
-        return "cp1252", lines
-    return ("utf-8-sig" if start.startswith(codecs.BOM_UTF8) else "utf-8"), lines
+    if start.startswith(codecs.BOM_UTF8):
+        # It says what it is: a byte that is none breaks its own row, not the whole file.
+        return "utf-8-sig", lines
+    return ("utf-8" if is_utf8 else "cp1252"), lines
 
 
 def _decodes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:

@@ -141,8 +141,9 @@ class Export:
         opened = scope.db.snapshot(actor.organization_id, STATEMENT_SECONDS)
         snapshot = await reading.enter_async_context(opened)
         values = guard_values(actor) | condition_values(wanted.query.filters, wanted.binds)
-        counted = _counted(wanted.listing, guard_kind(actor), wanted.shapes)
-        row = await snapshot.fetchrow(counted, values)
+        row = await snapshot.fetchrow(
+            _counted(wanted.listing, guard_kind(actor), wanted.shapes), values
+        )
         require_ok(row)
         scope.verified = True
         self.rows = row["rows"]

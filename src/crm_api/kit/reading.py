@@ -22,7 +22,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     or_,
     select,
     true,
@@ -157,11 +156,11 @@ def _load(
     document = as_json(
         select(*shape.columns(Sources(main), full, names)).select_from(main).where(*here)
     ).scalar_subquery()
-    row = select(func.to_json(literal_column(main.name))).select_from(main).where(*here)
+    row = as_json(select(*_beside(shape)).select_from(main).where(*here), "stored")
     columns = [
         guard(kind).label("ok"),
         document.label("document"),
-        cast(row.scalar_subquery(), Text).label("row"),
+        row.scalar_subquery().label("row"),
         *(cast(build(), Text).label(name) for name, build in aside),
     ]
     if masked is not None:
@@ -169,6 +168,12 @@ def _load(
         inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
         columns.append(as_json(inner.where(*here)).scalar_subquery().label("seen"))
     return Statement(select(*columns))
+
+
+def _beside(shape: Shape) -> list[ColumnElement[Any]]:
+    """The columns that are no field of the document, or stand in it in another form."""
+    told = shape.resource.fields.keys() - shape.expressions.keys() - {"id", "lifecycle"}
+    return [column for column in shape.table.columns if column.name not in told]
 
 
 async def load_one(
@@ -180,7 +185,9 @@ async def load_one(
     aside: tuple[tuple[str, Any], ...] = (),
     with_seen: bool = False,
 ) -> Mapping[str, Any] | None:
-    """What a write decides on, in any lifecycle: the whole document, the raw row, extra look-ups.
+    """What a write decides on, in any lifecycle: the whole document, its row, extra look-ups.
+
+    The row holds what the document does not tell as it is stored.
 
     Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
     """
@@ -241,8 +248,9 @@ class _Asked:
 
 @lru_cache(maxsize=1024)
 def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
-    own = _own(listing.shape) if reads_own_alone(listing.shape.resource, rights) else []
-    conditions = [*conditions_of(listing, asked.filters), *own]
+    conditions = conditions_of(listing, asked.filters)
+    if reads_own_alone(listing.shape.resource, rights):
+        conditions += _own(listing.shape)
     limit = bindparam("limit", type_=Integer())
     rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")
     shown = listing.shape.columns(Sources(rows), rights, asked.names, asked.expand)

@@ -45,7 +45,8 @@ class Present:
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self.document: dict[str, Any] = json.loads(row["document"])
-        self.row: dict[str, Any] = json.loads(row["row"])
+        # A column that is told as it is stored stands in the document alone.
+        self.row: dict[str, Any] = self.document | json.loads(row["row"])
         self.found = row
         self.seen: str = row.get("seen") or ""
         """The caller's own representation, where it was asked for."""

@@ -5,7 +5,7 @@ import random
 import time
 from collections import deque
 from contextlib import suppress
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
@@ -122,22 +122,25 @@ class Worker:
 
     async def _listen(self, dsn: str) -> None:
         """Offer the organization of each notification; connect again whenever that is lost."""
-        heard: asyncio.Queue[str] = asyncio.Queue()
         while True:
+            # Anew for each connection: the end of one must not be taken for that of the next.
+            heard: asyncio.Queue[str] = asyncio.Queue()
             with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
                 connection = await asyncpg.connect(dsn, timeout=10)
                 try:
-                    connection.add_termination_listener(lambda _: heard.put_nowait(""))
-                    await connection.add_listener(
-                        sql.CHANNEL, lambda *told: heard.put_nowait(told[3])
-                    )
-                    log.info("worker_listening")
-                    while organization_id := await heard.get():
-                        await self._turns.offer(UUID(organization_id))
+                    await self._listen_on(connection, heard)
                 finally:
                     connection.terminate()
             log.warning("worker_not_listening")
             await asyncio.sleep(RECONNECT_SECONDS)
+
+    async def _listen_on(self, connection: Any, heard: "asyncio.Queue[str]") -> None:
+        """Until the connection ends."""
+        connection.add_termination_listener(lambda _: heard.put_nowait(""))
+        await connection.add_listener(sql.CHANNEL, lambda *told: heard.put_nowait(told[3]))
+        log.info("worker_listening")
+        while organization_id := await heard.get():
+            await self._turns.offer(UUID(organization_id))
 
     async def _sweep(self) -> None:
         """Offer every organization from time to time, at once when the worker starts."""

@@ -363,3 +363,9 @@ async def test_billing_site_is_one_of_the_clients_own(radio: Organization) -> No
     strange = {"billing_details": {"site_id": str(uuid4())}}
     answer = await radio.call("admin", "PATCH", path, json=strange)
     assert pointers(answer.json()) == {"/billing_details/site_id"}
+
+
+async def test_invoices_go_to_an_address_that_can_be_one(radio: Organization) -> None:
+    body = {"name": "Acme", "emails": ["info@example.com"], "billing_details": {"email": "nobody"}}
+    answer = await radio.call("admin", "POST", "/v1/clients", json=body)
+    assert codes(refused(answer, 422, "invalid")) == {"/billing_details/email": "invalid_email"}

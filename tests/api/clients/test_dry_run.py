@@ -1,5 +1,6 @@
 """Dry runs: everything is checked, the impact is answered, nothing stays."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -144,3 +145,16 @@ async def test_every_write_of_a_record_has_a_dry_run(radio: Organization, owner:
     refused(await radio.call("manager", "DELETE", f"{client}{DRY}"), 403, "forbidden")
     would = await radio.call("admin", "POST", f"{client}/archive{DRY}")
     assert would.json()["lifecycle"] == "archived"
+
+
+async def test_dry_run_beside_other_writes_is_decided_again_as_they_are(
+    radio: Organization,
+) -> None:
+    made = await radio.create_client()
+    path = f"/v1/clients/{made['id']}"
+    calls = [
+        radio.call("admin", "PATCH", path + (DRY if n % 2 else ""), json={"remarks": f"{n}"})
+        for n in range(16)
+    ]
+    answers = await asyncio.gather(*calls)
+    assert [a.status_code for a in answers] == [200] * 16

@@ -61,7 +61,7 @@ async def test_known_person_keeps_name_and_password(
     made = (await invite(radio, email=email, name="What We Call Him")).json()
     assert made["name"] == "What We Call Him"
     assert "Presenter" not in str(made), "the other organization's name for the person"
-    accepted = await accept(caller, made["invitation_token"], password=NEW_PASSWORD, name="Changed")
+    accepted = await accept(caller, made["invitation_token"], name="Changed")
     assert accepted.status_code == 200
     login = {"email": email, "password": PASSWORD, "organization": radio.slug}
     assert (await caller.post("/v1/auth/login", json=login)).status_code == 200
@@ -69,6 +69,30 @@ async def test_known_person_keeps_name_and_password(
     assert (await caller.post("/v1/auth/login", json=login)).status_code == 401
     one = await other.call("admin", "GET", f"/v1/users/{other.user_ids['presenter']}")
     assert one.json()["name"] == "Presenter"
+
+
+async def test_known_person_may_prove_itself_and_nobody_else_can(
+    caller: httpx.AsyncClient, radio: Organization, other: Organization
+) -> None:
+    """Had it been passed over, the password of before would open what this one was meant for."""
+    made = (await invite(radio, email=other.emails["presenter"])).json()
+    refused = await accept(caller, made["invitation_token"], password=NEW_PASSWORD)
+    assert refused.status_code == 422
+    assert refused.json()["errors"][0]["code"] == "wrong_password"
+    users = (await radio.call("admin", "GET", "/v1/users")).json()["data"]
+    assert [user["state"] for user in users if user["id"] == made["id"]] == ["invited"]
+    assert (await accept(caller, made["invitation_token"], password=PASSWORD)).status_code == 200
+
+
+async def test_guesses_by_invitation_count_as_those_by_sign_in(
+    caller: httpx.AsyncClient, radio: Organization, other: Organization
+) -> None:
+    made = (await invite(radio, email=other.emails["presenter"])).json()
+    token = made["invitation_token"]
+    answers = [await accept(caller, token, password=f"{NEW_PASSWORD} {n}") for n in range(11)]
+    assert [a.status_code for a in answers] == [422] * 10 + [429]
+    login = {"email": other.emails["presenter"], "password": PASSWORD}
+    assert (await caller.post("/v1/auth/login", json=login)).status_code == 429
 
 
 async def test_invitation_does_not_tell_whether_a_person_is_known(

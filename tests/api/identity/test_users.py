@@ -249,3 +249,22 @@ async def test_changes_are_in_the_log(
     )
     assert "cin_" not in secrets
     assert "argon2" not in secrets
+
+
+async def test_nobody_takes_rights_from_who_may_do_more(
+    caller: httpx.AsyncClient, radio: Organization
+) -> None:
+    body = {"name": "registrar", "scopes": ["users:manage", "users.*:read"]}
+    assert (await radio.call("admin", "POST", "/v1/roles", json=body)).status_code == 201
+    member = await joined(caller, radio, role="registrar")
+    token = await token_of(caller, f"grace@{radio.slug}.example.com")
+    headers = {"Authorization": f"Bearer {token}"}
+    await joined(caller, radio, role="admin", email=f"second@{radio.slug}.example.com")
+    path = f"/v1/users/{radio.user_ids['admin']}"
+    demoted = await caller.patch(path, headers=headers, json={"role": "registrar"})
+    disabled = await caller.post(f"{path}/disable", headers=headers)
+    assert [demoted.status_code, disabled.status_code] == [403, 403]
+    me = (await radio.call("admin", "GET", "/v1/me")).json()
+    assert me["role"] == "admin"
+    own = await radio.call("admin", "PATCH", f"/v1/users/{member['id']}", json={"role": "manager"})
+    assert own.status_code == 200

@@ -59,6 +59,13 @@ def test_bytes_that_no_encoding_knows_are_kept_apart_from_text(write: Write) -> 
     assert cells(file) == [["Müller \udc81"]]
 
 
+def test_broken_byte_of_a_marked_file_breaks_its_row_alone(write: Write) -> None:
+    """Read as another encoding, the mark would stick to the first column and garble every name."""
+    file = write(b"\xef\xbb\xbfref,name\n1,Caf\xc3\xa9\n2,M\xe9chant\n")
+    assert (file.encoding, file.header) == ("utf-8-sig", ["ref", "name"])
+    assert cells(file) == [["1", "Café"], ["2", "M\udce9chant"]]
+
+
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
 def test_separator_is_found_by_the_rows_that_it_makes_even(write: Write, delimiter: str) -> None:
     rows = [["name", "note"], ["A, B; C", "x|y"], ["D", "one, two; three"]]
