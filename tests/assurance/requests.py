@@ -73,7 +73,7 @@ def body_of(operation: str, known: Known) -> Json | None:
     return (creates | changes).get(operation)
 
 
-async def own_ids(  # one branch for each name in paths
+async def own_ids(  # noqa: C901  # one branch for each name in paths
     world: World, operation: str, path: str
 ) -> Mapping[str, str]:
     """The path's parameters, of fresh records on which an administrator would succeed."""
@@ -95,6 +95,8 @@ async def own_ids(  # one branch for each name in paths
         found["role_id"] = (await world.make("roles"))["id"]
     if "{api_key_id}" in path:
         found["api_key_id"] = (await world.make("api_keys"))["id"]
+    if "{import_id}" in path:
+        found["import_id"] = await _import(world, operation)
     if "{export_id}" in path:
         found["export_id"] = (await world.make("exports"))["id"]
     if "{operation_id}" in path:

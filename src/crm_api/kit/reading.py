@@ -210,10 +210,11 @@ def _load_many(
     main = shape.table
     shown = select(*shape.columns(Sources(main), full, tuple(shape.resource.fields)))
     document = as_json(shown.correlate(main)).correlate(main).scalar_subquery()
+    stored = as_json(select(*_beside(shape)).correlate(main), "stored")
     columns = [
         main.c.id,
         document.label("document"),
-        cast(func.to_json(literal_column(main.name)), Text).label("row"),
+        stored.correlate(main).scalar_subquery().label("row"),
         *(cast(build(main.c.id), Text).label(name) for name, build in aside),
     ]
     ids = main.c.id == func.any(IDS)
