@@ -106,7 +106,7 @@ def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target |
     if target is None:
         return _by_values(values)
     if target.how == "match":
-        return target if values and all(NUMBER.fullmatch(value) for value in values) else None
+        return target if all(NUMBER.fullmatch(value.upper()) for value in values) else None
     if target.name in CHOICES:
         return target if _are(values, CHOICES[target.name]) else None
     if target.name == "type":
