@@ -26,11 +26,12 @@ _WHOLE: Final = {column.field: column for column in columns_of(Client, Client.fi
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A mapped column: where it stands, how it is called, which field of the body it becomes."""
+    """A mapped column: where it stands, how it is called, which part of the body it becomes."""
 
     index: int
     title: str
     field: str
+    root: str
     whole: bool
     """Its cell is all of the field, in the form of an export."""
 
@@ -69,7 +70,7 @@ class BodyMaker:
         self.new_industries: dict[str, str] = {}
         self._put: list[tuple[Place, Put]] = [
             (
-                Place(c.place, c.title, c.target.field, c.target.how == "cells"),
+                Place(c.place, c.title, c.target.field, c.target.root, c.target.how == "cells"),
                 getattr(self, f"_put_{c.target.how}"),
             )
             for c in columns
@@ -205,6 +206,14 @@ def as_new(name: str, value: Any) -> Any:
         {part: item[part] for part in parts if part in item} if isinstance(item, dict) else item
         for item in value
     ]
+
+
+def as_present(name: str, value: Any, present: Any) -> Any:
+    """A list of bare words as the entries that it stands for, where it is just those."""
+    if name not in SEVERAL or not isinstance(value, list) or not present:
+        return value
+    whole = _WHOLE[name]
+    return present if whole.from_cells(whole.to_cells(present)) == value else value
 
 
 def site_over(

@@ -181,7 +181,7 @@ class ImportReports(ImportService):
         reads = frozenset(mask_of(Client, self.actor.rights).read)
         if present.row["created_by"] == str(self.actor.id) or reads >= Client.fields.keys():
             return [column.place for column in columns]
-        return [c.place for c in columns if c.target is not None and _field_of(c) in reads]
+        return [c.place for c in columns if c.target is not None and c.target.root in reads]
 
     # ------------------------------------------------------------------------------ a preview
 
@@ -226,13 +226,6 @@ class ImportReports(ImportService):
     def _readable(self, body: dict[str, Any]) -> dict[str, Any]:
         reads = mask_of(Client, self.actor.rights).read
         return {name: value for name, value in body.items() if name in reads}
-
-
-def _field_of(column: Column) -> str:
-    """The client's field that a column becomes, or a part of it."""
-    assert column.target is not None  # noqa: S101  # asked before
-    parts = {"site": "sites", "contact": "contacts", "attribute": "attributes"}
-    return parts.get(column.target.how, column.target.field)
 
 
 def _outcomes(reader: ListReader, text: str | None) -> list[str] | None:

@@ -17,7 +17,7 @@ from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.phones import parse_phone
-from crm_api.imports.bodies import Body, BodyMaker, as_new, site_over
+from crm_api.imports.bodies import Body, BodyMaker, as_new, as_present, site_over
 from crm_api.imports.mapping import Column
 from crm_api.imports.reading import BrokenRecord, Record
 from crm_api.imports.targets import NUMBER
@@ -199,7 +199,10 @@ class RowReader:
 
         Persons and references are made with new clients alone.
         """
-        body = dict(reading.body.values)
+        body = {
+            name: value if name in reading.body.added else as_present(name, value, present[name])
+            for name, value in reading.body.values.items()
+        }
         for name in reading.body.added & body.keys():
             match name:
                 case "emails" | "phones":
@@ -284,7 +287,7 @@ class RowReader:
         places |= {f"#{c.place}": c.title for c in self._columns}
         # What is missing has no cell: the column where it was expected.
         for at in self._maker.places:
-            places.setdefault(f"/{at.field}", at.title)
+            places.setdefault(f"/{at.root}", at.title)
         places.setdefault("/emails", places.get("/phones", ""))
         if self._numbered is not None:
             places.setdefault("/number", self._numbered.title)

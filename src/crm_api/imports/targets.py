@@ -42,6 +42,12 @@ class Target:
     """Column names that suggest it, in the form of `title_key`."""
 
     @property
+    def root(self) -> str:
+        """The client's field that it becomes, or becomes a part of."""
+        parts = {"site": "sites", "contact": "contacts", "attribute": "attributes"}
+        return parts.get(self.how, self.field)
+
+    @property
     def is_read_only(self) -> bool:
         """A field that the system sets; an export holds it, and its column may stay."""
         return self.how == "cells" and Client.fields[self.field].rule.write is Write.NEVER

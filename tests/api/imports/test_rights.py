@@ -24,7 +24,7 @@ async def become(radio: Organization, *scopes: str) -> str:
     made = await radio.call("admin", "POST", "/v1/roles", json={"name": "Own", "scopes": scopes})
     assert made.status_code == 201, made.text
     email = f"own@{radio.slug}.example.com"
-    body = {"name": "Own", "email": email, "role": made.json()["id"]}
+    body = {"name": "Own", "email": email, "role": made.json()["name"]}
     invited = await radio.call("admin", "POST", "/v1/users", json=body)
     assert invited.status_code == 201, invited.text
     token = {"token": invited.json()["invitation_token"], "password": PASSWORD}
