@@ -27,6 +27,12 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("imports", "format"): "by CHECK",
+    ("imports", "mode"): "by CHECK",
+    ("imports", "match_by"): "by CHECK",
+    ("imports", "on_duplicate"): "by CHECK",
+    ("imports", "phase"): "by CHECK",
+    ("import_records", "outcome"): "by CHECK",
     ("operations", "state"): "by CHECK",
     ("operations", "created_by_type"): "by CHECK",
     ("client_search", "lifecycle"): "as the client's",
@@ -95,6 +101,8 @@ _INERT: Mapping[str, str] = {
     "catalogue_entries": f"catalogue = 'regions' AND key = '{CANARY}'",
     "changes": "resource_id = $2",
     "idempotency_records": "true",
+    "imports": "true",
+    "import_records": "true",
     "operations": "true",
     "organizations": "true",
     "roles": "NOT is_builtin",
@@ -237,6 +245,20 @@ async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> No
             "created_by, created_by_type, progress_done, result, cancel_requested, attempts, "
             "due_at, created_at, finished_at) VALUES ($1, $2, 2, 'live', $3, 'succeeded', '{}', "
             "$2, 'user', 1, jsonb_build_object('note', $3::text), false, 0, now(), now(), now())",
+            made.organization_id,
+            new_id(),
+            CANARY,
+        )
+        await connection.execute(
+            "WITH made AS (INSERT INTO imports (organization_id, id, version, lifecycle, "
+            "file_name, format, row_count, empty_count, columns, mapping, mode, on_duplicate, "
+            "source, phase, created_by, created_at) VALUES ($1, $2, 1, 'live', $3, "
+            "'csv', 1, 0, jsonb_build_array(jsonb_build_object('title', $3::text)), '{}', "
+            "'create', 'report', $3, 'import', $2, now()) RETURNING id), "
+            "parts AS (INSERT INTO import_parts (organization_id, import_id, position, content, "
+            "created_at) SELECT $1, id, 0, convert_to($3, 'UTF8'), now() FROM made) "
+            "INSERT INTO import_records (organization_id, import_id, row, line, outcome, findings) "
+            "SELECT $1, id, 1, 2, 'invalid', jsonb_build_array($3::text) FROM made",
             made.organization_id,
             new_id(),
             CANARY,

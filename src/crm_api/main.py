@@ -28,6 +28,7 @@ from crm_api.core.tokens import TokenSigner
 from crm_api.exports.router import router as exports
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
+from crm_api.imports.router import router as imports
 from crm_api.installation import (
     REVISION,
     addresses,
@@ -77,7 +78,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
     more = (client_refs, client_overrides, client_past)
-    parts = (*records, *more, identity, catalogues, exports, organization)
+    parts = (*records, *more, identity, catalogues, imports, exports, organization)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
@@ -89,6 +90,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
 def _http_settings(settings: Settings) -> HttpSettings:
     return HttpSettings(
         body_bytes=settings.max_body_bytes,
+        # What frames the file and its fields is none of the file.
+        body_bytes_by_path=(("/v1/imports", settings.max_upload_bytes + (64 << 10)),),
         handler_seconds=float(settings.request_timeout_seconds),
         cors_origins=tuple(settings.cors_origins),
         base_url=settings.public_url or "",

@@ -245,6 +245,16 @@ class HistoryQuery:
         return items_of(request)
 
 
+class PageQuery:
+    """The query of a page that is no list of records: paging, and what its route adds."""
+
+    def __init__(self, *more: dict[str, Any]) -> None:
+        self.query_parameters = [_limit(), _CURSOR, *more, EXPLAIN]
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
 class DiffQuery:
     """The query of a comparison: two versions."""
 

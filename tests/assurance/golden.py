@@ -17,6 +17,7 @@ RESOURCES = (
     "catalogues",
     "exports",
     "operations",
+    "imports",
 )
 
 

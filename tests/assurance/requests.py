@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Mapping
 from typing import Any
 
+from tests.api.imports.lists import work
 from tests.assurance.values import Known
-from tests.assurance.world import World, accept, minimal
+from tests.assurance.world import World, a_list, accept, minimal
 from tests.jobs import queue
 
 Json = dict[str, Any]
@@ -24,6 +25,13 @@ MALFORMED = (
     "a" * 2000,
 )
 """What is no id: the same 404 as an id of nothing."""
+
+
+def sending(operation: str, known: Known) -> dict[str, Any]:
+    """A valid body as the client of the tests sends it."""
+    if operation == "create_import":
+        return {"files": {"file": ("list.csv", a_list())}}
+    return {"json": body_of(operation, known)}
 
 
 def body_of(operation: str, known: Known) -> Json | None:
@@ -58,6 +66,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "verify_client_phone": {"reachability": "bounced"},
         "verify_contact_email": {"reachability": "invalid"},
         "verify_contact_phone": {"reachability": "verified"},
+        "patch_import": {"on_duplicate": "skip"},
         "patch_user": {"name": f"Name {mark}"},
         "patch_role": {"name": f"Role {mark}"},
         "patch_catalogue_entry": {"label": f"Label {mark}"},
@@ -103,6 +112,8 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
     for name, (resource, key) in PLAIN_IDS.items():
         if f"{{{name}}}" in path:
             found[name] = (await world.make(resource))[key]
+    if "{import_id}" in path:
+        found["import_id"] = await _import(world, operation)
     if "{operation_id}" in path:
         # Ended ones, but for what stops one: a stream of events goes on until the end.
         queued = await queue(world.organization, role="admin")
@@ -119,6 +130,14 @@ async def _client(world: World, operation: str) -> dict[str, str]:
     if operation == "restore_client":
         await world.admin("POST", f"{place}/archive")
     return {"client_id": made["id"], "link_id": made["contacts"][1]["id"]} | _points(made)
+
+
+async def _import(world: World, operation: str) -> str:
+    found: str = (await world.make("imports"))["id"]
+    if operation == "revert_import":
+        await world.admin("POST", f"/v1/imports/{found}/commit")
+        await work(world.organization)
+    return found
 
 
 def _points(made: Mapping[str, Any]) -> dict[str, str]:

@@ -22,6 +22,7 @@ async def places(world: World) -> dict[str, str]:
     found = {name: await world.place(name) for name in ("users", "roles", "api_keys", "exports")}
     found["catalogues"] = await world.place("catalogues")
     found["operations"] = await world.place("operations")
+    found["imports"] = await world.place("imports")
     found["organization"] = BASES["organization"]
     full = {name: value.first(world.known) for name, value in CLIENT.items()}
     full["status"] = "active"  # goes with the type

@@ -18,6 +18,7 @@ SCHEMAS = {
     "catalogues": "CatalogueEntry",
     "exports": "ExportRecord",
     "operations": "Operation",
+    "imports": "Import",
 }
 LISTS = {
     "clients": "/v1/clients",
@@ -28,6 +29,7 @@ LISTS = {
     "catalogues": "/v1/catalogues/{catalogue}",
     "exports": "/v1/exports",
     "operations": "/v1/operations",
+    "imports": "/v1/imports",
 }
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
@@ -39,6 +41,7 @@ BODIES = {
     "catalogues": ("CreateCatalogueEntry", "PatchCatalogueEntry"),
     "exports": (None, None),
     "operations": (None, None),
+    "imports": (None, None),
 }
 UPSERTS = {"clients": "UpsertClient", "contacts": "UpsertContact"}
 OPTIONS = frozenset({"allow_duplicate", "on_inactive"})

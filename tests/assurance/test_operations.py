@@ -13,7 +13,7 @@ import pytest
 from crm_api.core.ids import new_id
 from tests.assurance.deviations import Deviations
 from tests.assurance.golden import ROLES, allowed, public, refused_with
-from tests.assurance.requests import MALFORMED, body_of, filled, own_ids
+from tests.assurance.requests import MALFORMED, body_of, filled, own_ids, sending
 from tests.assurance.test_matrix_rows import operations
 from tests.assurance.world import PRINCIPALS, World
 from tests.checks import refused
@@ -105,8 +105,7 @@ async def test_operations_on_own_records_follow_the_matrix(
             continue
         with found.cell(f"{name} of one's own"):
             place = filled(path, await own_ids(world, name, path))
-            body = body_of(name, world.known)
-            answer = await world.ask(role, kind, method, place, json=body)
+            answer = await world.ask(role, kind, method, place, **sending(name, world.known))
             if allowed(name, role):
                 assert 200 <= answer.status_code < 300, answer.text
                 assert str(answer.status_code) in operation["responses"]

@@ -24,6 +24,7 @@ from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.contacts.repository import CONTACT_SHAPE
 from crm_api.exports.repository import EXPORT_SHAPE
 from crm_api.identity.repository import KEY_SHAPE, ROLE_SHAPE, USER_SHAPE
+from crm_api.imports.repository import IMPORT_SHAPE
 from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
@@ -42,6 +43,7 @@ SHAPES = (
     ENTRY_SHAPE,
     EXPORT_SHAPE,
     OPERATION_SHAPE,
+    IMPORT_SHAPE,
 )
 TENANT_TABLES = sorted(t.name for t in metadata.sorted_tables if t.name not in GLOBAL)
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from sqlalchemy import Table
 
 from crm_api.catalogues.service import Catalogues
@@ -48,11 +48,11 @@ def decide_client(
         organization: the actor's own, or with another default country.
     """
     defaults = {"type": known.default_type}
-    sifted = sift(scope, Client, _read(body), Write.ON_CREATE, free_defaults=defaults)
+    sifted = sift(scope, Client, read_body(_BODY, body), Write.ON_CREATE, free_defaults=defaults)
     people = new_people(sifted)
     draft = draft_client(sifted.values, people, organization, known)
     check_reach(draft, people, sifted.faults)
-    faults = [*_forbidden(sifted), *sifted.faults, *draft.faults]
+    faults = [*forbidden_faults(sifted), *_of_people(scope, people), *sifted.faults, *draft.faults]
     if faults:
         return faults
     derive(draft, organization, contact_reach=people.has_reach, primary=people.primary_link_id)
@@ -60,19 +60,33 @@ def decide_client(
     return NewClient(draft, people, row, client_entries(scope, draft, people))
 
 
-def _read(body: dict[str, Any]) -> Incoming[Any]:
+def read_body(model: type[BaseModel], body: dict[str, Any]) -> Incoming[Any]:
     """The body as the wire would have brought it."""
     try:
-        value = _BODY.__pydantic_validator__.validate_json(json.dumps(body), strict=True)
+        value = model.__pydantic_validator__.validate_json(json.dumps(body), strict=True)
     except ValidationError as error:
         details = error.errors(include_url=False, include_input=False)
         return Incoming(body, None, faults_of(details, body))
     return Incoming(body, value, ())
 
 
-def _forbidden(sifted: Sifted) -> list[Fault]:
+def forbidden_faults(sifted: Sifted) -> list[Fault]:
+    """What a request would be refused for as a whole: fields that the role may not write."""
     detail = "This role may not write this field."
     return [Fault("field_not_writable", detail, pointer=f"/{n}") for n in sifted.forbidden]
+
+
+def _of_people(scope: Scope, people: NewPeople) -> list[Fault]:
+    """Persons of one's own only: who is stored already is linked by a request."""
+    faults = [
+        Fault("unknown_contact", "Name new persons; link stored ones one by one.", f"/contacts/{n}")
+        for n, entry in enumerate(people.entries_in)
+        if entry.contact_id is not None
+    ]
+    if missing := people.missing_rights(scope):
+        detail = f"This role lacks {', '.join(missing)}."
+        faults.append(Fault("field_not_writable", detail, pointer="/contacts"))
+    return faults
 
 
 async def insert_clients(scope: Scope, clients: Sequence[NewClient]) -> None:

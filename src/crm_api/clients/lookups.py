@@ -1,6 +1,7 @@
 """What a write asks besides its own row: references, who stands in the way, what goes with it."""
 
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -26,8 +27,10 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.clients.repository import (
+    CHILDREN,
     CLIENT_SEARCH,
     CLIENTS,
+    CONTACTS,
     EMAILS,
     ENTRIES,
     LINKS,
@@ -35,27 +38,33 @@ from crm_api.clients.repository import (
     REFS,
     people_text,
 )
+from crm_api.contacts.repository import CONTACT_SEARCH
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import words
+from crm_api.kit.purging import referred
 from crm_api.kit.reading import IDS
 from crm_api.kit.refs import whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import best_hits
 from crm_api.models import ChangeRow, ContactEmailRow, ContactPhoneRow, table_of
 
+_THIS_CLIENT: ColumnElement[Any] = bindparam("id", type_=Uuid())
 
-def has_contact_reach() -> ColumnElement[Any]:
+
+def has_contact_reach(client_id: ColumnElement[Any] = _THIS_CLIENT) -> ColumnElement[Any]:
     """Whether a contact of this client can be reached: counts as its contact method."""
     parts = [
         exists(
-            select(literal(1)).where(
+            select(literal(1))
+            .where(
                 LINKS.c.organization_id == ORG,
-                LINKS.c.client_id == bindparam("id", type_=Uuid()),
+                LINKS.c.client_id == client_id,
                 LINKS.c.to_on.is_(None),
                 rows.c.organization_id == ORG,
                 rows.c.contact_id == LINKS.c.contact_id,
             )
+            .correlate(CLIENTS)
         )
         for rows in (table_of(ContactEmailRow), table_of(ContactPhoneRow))
     ]
@@ -222,6 +231,51 @@ LEVEL_THEN = Statement(
     )
 )
 """The engagement level of a type as its catalogue had it at an instant."""
+
+# ------------------------------------------------------------- before a removal
+
+_elsewhere = LINKS.alias("elsewhere")
+
+
+@lru_cache(maxsize=1)
+def used_clients() -> Statement:
+    """Which of these clients anything else refers to.
+
+    Built when it is first asked: only then are all tables declared.
+    """
+    return Statement(
+        select(CLIENTS.c.id).where(
+            CLIENTS.c.organization_id == ORG,
+            CLIENTS.c.id == func.any(IDS),
+            referred(CLIENTS, (*CHILDREN, CLIENT_SEARCH)),
+        )
+    )
+
+
+@lru_cache(maxsize=1)
+def used_persons() -> Statement:
+    """The persons of these clients, and whether they were changed or are used elsewhere."""
+    linked = exists(
+        select(literal(1)).where(
+            _elsewhere.c.organization_id == ORG,
+            _elsewhere.c.contact_id == CONTACTS.c.id,
+            _elsewhere.c.client_id != LINKS.c.client_id,
+        )
+    )
+    own = (table_of(ContactEmailRow), table_of(ContactPhoneRow), CONTACT_SEARCH, LINKS)
+    used = or_(
+        CONTACTS.c.version != 1,
+        CONTACTS.c.lifecycle != "live",
+        linked.correlate(CONTACTS, LINKS),
+        referred(CONTACTS, own),
+    )
+    this = and_(CONTACTS.c.organization_id == ORG, CONTACTS.c.id == LINKS.c.contact_id)
+    return Statement(
+        select(LINKS.c.client_id, CONTACTS.c.id, used.label("used"))
+        .join_from(LINKS, CONTACTS, this)
+        .where(LINKS.c.organization_id == ORG, LINKS.c.client_id == func.any(IDS))
+    )
+
 
 # ------------------------------------------------------------- beside a write
 

@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from crm_api.clients.changing import derive_change
 from crm_api.clients.drafting import Draft, finish_row
 from crm_api.clients.lookups import SERVED_BY, rename_people
 from crm_api.clients.service import ClientService
@@ -37,7 +38,7 @@ class ServedClients(ClientService):
             return
         present = Present(row)
         draft = Draft(client_id, present.document)
-        self.derive(draft, present)
+        derive_change(draft, present, self.actor.organization)
         diff = draft.diff()
         if diff:
             await self.update(present, finish_row(draft), diff, "recomputed")

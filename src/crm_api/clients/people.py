@@ -54,7 +54,7 @@ class NewPeople:
             CONTACT_PHONES: [row for c in self.contacts for row in c.phones],
         }
 
-    def require_rights(self, scope: Scope) -> None:
+    def missing_rights(self, scope: Scope) -> list[str]:
         """Making a person is a right of its own; linking one needs to read persons."""
         rights = scope.actor.rights
         missing = []
@@ -66,6 +66,10 @@ class NewPeople:
             missing.append("contacts.person_reach:create")
         if self.linked_ids and not rights.can("contacts", "read", "person"):
             missing.append("contacts.person:read")
+        return missing
+
+    def require_rights(self, scope: Scope) -> None:
+        missing = self.missing_rights(scope)
         if missing:
             detail = f"This needs {', '.join(f'`{m}`' for m in missing)}."
             raise Refusal("forbidden", detail, (Fault("forbidden", detail, pointer="/contacts"),))

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
+from crm_api.clients.changing import derive_change, draft_change, moved_identity
 from crm_api.clients.conflicts import (
     Blocked,
     explain_clash,
@@ -13,15 +14,13 @@ from crm_api.clients.conflicts import (
     visible_lifecycles,
 )
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
-from crm_api.clients.drafting import Draft, apply, derive, finish_row, identity_of
+from crm_api.clients.drafting import Draft, derive, finish_row, identity_of
 from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, REFS, TAGS
 from crm_api.clients.rules import (
     check_references,
-    check_tier,
-    check_type_and_status,
     require_options,
 )
 from crm_api.clients.schemas import Client
@@ -172,8 +171,8 @@ class ClientService(VerifyingService):
         left = without_emails(before, keys)
         rows = email_rows(left, self.parent, client_id)
         draft = Draft(client_id, present.document, after={"emails": left.items})
-        self.derive(draft, present)
-        row, moved = finish_row(draft), _moved_identity(draft, present)
+        derive_change(draft, present, self.actor.organization)
+        row, moved = finish_row(draft), moved_identity(draft, present)
         if moved:
             # An individual is told apart by its address; what is left must not clash here.
             row |= moved | {"identity_slot": str(client_id)}
@@ -256,26 +255,17 @@ class ClientService(VerifyingService):
         """Check the content and write it; an edit that changes nothing leaves no trace."""
         values = {**sifted.values, **edit.besides}
         known = await known_entries(self.scope.db, self.actor.organization)
-        draft = Draft(present.id, present.document, stood=edit.stood)
-        apply(draft, values, self.actor.organization, known)
-        check_type_and_status(draft, values, known)
-        check_tier(draft, values, known, present.document["contacts"])
+        draft = draft_change(present, values, self.actor.organization, known, stood=edit.stood)
         await check_references(self.scope, draft, values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)
-        self.derive(draft, present)
+        derive_change(draft, present, self.actor.organization)
         if not draft.diff():
             return await self.unchanged(present.id)
         return await self._apply(draft, present, sifted, edit)
 
-    def derive(self, draft: Draft, present: Present) -> None:
-        """The derived values of a stored client after a draft."""
-        reach = present.found["contact_reach"] == "true"
-        primary = present.row["primary_link_id"]
-        derive(draft, self.actor.organization, contact_reach=reach, primary=primary)
-
     async def _apply(self, draft: Draft, present: Present, sifted: Sifted, edit: Edit) -> Reply:
-        moved = _moved_identity(draft, present)
+        moved = moved_identity(draft, present)
         try:
             try:
                 return await self._apply_named(draft, present, moved, edit)
@@ -333,11 +323,3 @@ class ClientService(VerifyingService):
 
     async def delete(self, client_id: UUID, if_match: str | None) -> None:
         await self.move(client_id, "delete", "deleted", "deleted", ("live", "archived"), if_match)
-
-
-def _moved_identity(draft: Draft, present: Present) -> dict[str, Any]:
-    """The columns of what must be unique, where the draft changes it."""
-    digest = identity_of(draft).hex()
-    if digest == str(present.row["identity_digest"]).removeprefix("\\x"):
-        return {}
-    return {"identity_digest": digest, "identity_slot": ""}

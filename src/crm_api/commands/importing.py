@@ -16,6 +16,7 @@ from crm_api.commands.running import err, explained, out, prepared, run_async, s
 from crm_api.core.config import Settings
 from crm_api.core.db import Database
 from crm_api.core.formats.places import parse_country
+from crm_api.imports.limits import OF_COMMANDS
 from crm_api.imports.mapping import (
     Column,
     MappingError,
@@ -24,9 +25,10 @@ from crm_api.imports.mapping import (
     require_name,
     suggest,
 )
-from crm_api.imports.reading import CsvFile, UnreadableFile, open_csv
+from crm_api.imports.parsing import BrokenReader, Parsed, parsed
+from crm_api.imports.reading import UnreadableFile
 from crm_api.imports.rows import Finding, RowReader
-from crm_api.imports.service import ClientImport, Summary
+from crm_api.imports.running import ClientImport, Summary
 from crm_api.installation import InstallationError
 from crm_api.organizations.provision import find_context
 from crm_api.organizations.system import system_scope
@@ -59,7 +61,9 @@ class _Options:
 @app.command("clients")
 @explained
 def import_clients(
-    file: Annotated[Path, typer.Argument(help="A CSV file whose first row names the columns.")],
+    file: Annotated[
+        Path, typer.Argument(help="A CSV file or XLSX workbook whose first row names the columns.")
+    ],
     organization: Annotated[str, typer.Option(help="Slug of the organization.")],
     default_country: Annotated[
         str | None,
@@ -75,7 +79,7 @@ def import_clients(
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Check all rows, store none.")] = False,
 ) -> None:
-    """Import clients from a CSV; columns are recognized by their names and values.
+    """Import clients from a list; columns are recognized by their names and values.
 
     Each row becomes a client or is reported with its reason. Rows that were imported before are
     known by their reference, so that a list may be imported again.
@@ -83,8 +87,10 @@ def import_clients(
     country = default_country and _country(default_country)
     options = _Options(organization, country, tuple(mapping or ()), report, dry_run)
     try:
-        run_async(_import(settings_or_exit(), open_csv(file), options))
-    except (MappingError, UnreadableFile) as error:
+        settings = settings_or_exit()
+        with parsed(file, str(file), OF_COMMANDS) as found:
+            run_async(_import(settings, found, options))
+    except (BrokenReader, MappingError, UnreadableFile) as error:
         raise InstallationError(str(error)) from None
 
 
@@ -97,13 +103,13 @@ def _country(code: str) -> str:
         ) from None
 
 
-async def _import(settings: Settings, file: CsvFile, options: _Options) -> None:
+async def _import(settings: Settings, file: Parsed, options: _Options) -> None:
     async with prepared(settings) as (db, _):
         reader = await _reader(db, file, options)
         with _opened(options.report) as writer:
             told = _Findings(writer)
             with _bar() as bar:
-                task = bar.add_task(file.path.name, total=max(file.lines, 1))
+                task = bar.add_task(Path(file.name).name, total=max(file.lines, 1))
                 job = ClientImport(
                     reader.scope,
                     reader,
@@ -119,7 +125,7 @@ async def _import(settings: Settings, file: CsvFile, options: _Options) -> None:
                     _show(file, job.summary, told, options)
 
 
-async def _reader(db: Database, file: CsvFile, options: _Options) -> RowReader:
+async def _reader(db: Database, file: Parsed, options: _Options) -> RowReader:
     context = await find_context(db, options.organization)
     if context is None:
         raise InstallationError(f"There is no organization {options.organization!r}.")
@@ -129,7 +135,7 @@ async def _reader(db: Database, file: CsvFile, options: _Options) -> RowReader:
     _show_mapping(file, columns)
     scope = system_scope(db, context, ROLE, "import")
     country = options.default_country
-    return RowReader(scope, columns, known, source=file.stem, default_country=country)
+    return RowReader(scope, columns, known, source=Path(file.name).stem, default_country=country)
 
 
 # ------------------------------------------------------------------------ telling
@@ -185,16 +191,23 @@ def _say(text: str) -> None:
     out.print(text, highlight=False, markup=False, soft_wrap=True)
 
 
-def _show_mapping(file: CsvFile, columns: Sequence[Column]) -> None:
-    separator = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}[file.delimiter]
-    guess = ", as it is no UTF-8" if file.encoding == "cp1252" else ""
-    _say(f"{file.path.name}: read as {file.encoding}{guess}, separated by {separator}")
+def _show_mapping(file: Parsed, columns: Sequence[Column]) -> None:
+    _say(f"{Path(file.name).name}: {_written(file)}")
     for column in columns:
         target = column.target.name if column.target is not None else "(left out)"
         _say(f"  {column.title or f'#{column.place + 1}'} -> {target}")
 
 
-def _show(file: CsvFile, summary: Summary, told: _Findings, options: _Options) -> None:
+def _written(file: Parsed) -> str:
+    """How the file is written, as it was found."""
+    if file.delimiter is None:
+        return f"read from the sheet {file.sheet!r}"
+    separator = {"\t": "tabs", ",": "commas", ";": "semicolons", "|": "bars"}[file.delimiter]
+    guess = ", as it is no UTF-8" if file.encoding == "cp1252" else ""
+    return f"read as {file.encoding}{guess}, separated by {separator}"
+
+
+def _show(file: Parsed, summary: Summary, told: _Findings, options: _Options) -> None:
     for finding in told.shown:
         about = finding.column or finding.field
         reason = f"{about + ': ' if about else ''}{finding.detail}"

@@ -183,6 +183,13 @@ class Settings(BaseSettings):
         description="Largest request body that is read, in bytes.",
         examples=["1048576"],
     )
+    max_upload_bytes: int = Field(
+        default=33_554_432,
+        ge=1024,
+        le=1_073_741_824,
+        description="Largest list that is imported over HTTP, in bytes.",
+        examples=["33554432"],
+    )
     request_timeout_seconds: int = Field(
         default=30,
         ge=1,

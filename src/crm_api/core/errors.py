@@ -152,6 +152,15 @@ PROBLEMS: dict[str, Problem] = {
     "operation_finished": Problem(
         409, "The operation has ended", "Read it; what it did stays, and can be undone only there."
     ),
+    "import_under_way": Problem(
+        409, "The import is at work", "Wait until its operation ends, or cancel that first."
+    ),
+    "import_done": Problem(
+        409, "The import has been done", "Upload the list again to import it anew, or revert it."
+    ),
+    "nothing_to_revert": Problem(
+        409, "There is nothing to take back", "An import can be reverted once it has run."
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 410
     "version_erased": Problem(
@@ -179,6 +188,17 @@ PROBLEMS: dict[str, Problem] = {
     # 422
     "invalid": Problem(
         422, "The content is not valid", "Mend every fault that is listed; each names its place."
+    ),
+    "unreadable_file": Problem(
+        422, "The file cannot be read", "Send a CSV file in UTF-8, or an .xlsx workbook."
+    ),
+    "file_too_long": Problem(
+        422, "The file has too many rows", "Split it, and import the parts one after another."
+    ),
+    "file_too_complex": Problem(
+        422,
+        "The file takes too much memory or time to read",
+        "Split it, or save it as CSV in UTF-8.",
     ),
     "idempotency_mismatch": Problem(
         422, "The idempotency key was used for another request", "Use a new key for a new request."

@@ -164,7 +164,7 @@ class Exchange:
         if length is not None and (chunked or not length.isdigit() or len(length) > 18):
             return Refusal("malformed_request", "The body's length is ambiguous.", headers=_CLOSE)
         settings = self._process.settings
-        if settings.body_bytes_by_prefix:
+        if settings.body_bytes_by_path:
             self._cap = settings.body_cap(self._scope["path"])
         if length is not None and int(length) > self._cap:
             return self._too_large()

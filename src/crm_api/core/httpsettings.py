@@ -8,8 +8,8 @@ class HttpSettings:
     """Sizes are in bytes, times in seconds; the defaults suit a JSON API."""
 
     body_bytes: int = 1 << 20
-    # Larger caps by path prefix, for uploads; the longest prefix that fits is taken.
-    body_bytes_by_prefix: tuple[tuple[str, int], ...] = ()
+    # Larger caps for uploads, each by its whole path.
+    body_bytes_by_path: tuple[tuple[str, int], ...] = ()
     header_bytes: int = 16 << 10
     url_bytes: int = 8 << 10
     # From the last byte of the body to the first of the response.
@@ -29,5 +29,4 @@ class HttpSettings:
     probe_paths: frozenset[str] = frozenset({"/livez", "/readyz", "/metrics"})
 
     def body_cap(self, path: str) -> int:
-        fitting = [entry for entry in self.body_bytes_by_prefix if path.startswith(entry[0])]
-        return max(fitting, key=lambda entry: len(entry[0]))[1] if fitting else self.body_bytes
+        return dict(self.body_bytes_by_path).get(path, self.body_bytes)

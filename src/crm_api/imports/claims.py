@@ -1,13 +1,16 @@
 """What must be unique about a row, and who has it already: another row, or a stored record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
+from uuid import UUID
 
 from crm_api.clients.conflicts import INACTIVE, visible_lifecycles
+from crm_api.clients.schemas import Client
 from crm_api.core.db import Statement
-from crm_api.imports import repository as sql
-from crm_api.imports.rows import Key, Row
+from crm_api.imports import lookups as sql
+from crm_api.imports.rows import Holder, Key
+from crm_api.kit.fields import mask_of
 from crm_api.kit.scope import Scope
 
 FIELDS: Final[Mapping[str, str]] = {
@@ -16,6 +19,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "email": "emails",
     "registration": "registration_number",
     "contact_email": "contacts",
+    "client": "number",
 }
 CODES: Final[Mapping[str, str]] = {
     "reference": "reference_in_use",
@@ -23,6 +27,7 @@ CODES: Final[Mapping[str, str]] = {
     "email": "email_in_use",
     "registration": "registration_number_in_use",
     "contact_email": "email_in_use",
+    "client": "repeated_client",
 }
 _HAS: Final[Mapping[str, str]] = {
     "reference": "has this reference: it was imported before",
@@ -30,28 +35,57 @@ _HAS: Final[Mapping[str, str]] = {
     "email": "has this e-mail address",
     "registration": "has this registration number",
     "contact_email": "has a contact with this e-mail address",
+    "client": "is about the same client",
 }
 
 
 @dataclass(frozen=True, slots=True)
-class Holder:
-    """A stored record: its number where it is a client's that the importer may open."""
+class Found:
+    """A stored record that holds a key; of a contact there is no client."""
 
-    number: int | None
-    lifecycle: str
+    client_id: UUID | None
+    holder: Holder
 
 
 @dataclass(frozen=True, slots=True)
 class Clash:
-    """A claim that is taken."""
+    """A claim that is taken: by an earlier row, or by a stored record."""
 
     kind: str
-    code: str
-    detail: str
+    row: int | None
+    found: Found | None
 
     @property
     def field(self) -> str:
         return FIELDS[self.kind]
+
+    @property
+    def code(self) -> str:
+        inactive = self.found is not None and self.found.holder.lifecycle in INACTIVE
+        return "email_in_use_inactive" if self.kind == "email" and inactive else CODES[self.kind]
+
+    def detail(self, scope: Scope) -> str:
+        """What may be said of it to whom it concerns."""
+        if self.found is None:
+            return f"Row {self.row} of this file {_HAS[self.kind]}."
+        return told(scope, self.kind, self.found.holder)
+
+
+def told(scope: Scope, kind: str, holder: Holder) -> str:
+    """Who holds a key, as far as the reader may know."""
+    seen = seen_holder(scope, holder)
+    if seen.number is None:
+        return f"A record that is {seen.lifecycle} {_HAS[kind]}."
+    state = "" if seen.lifecycle == "live" else f", which is {seen.lifecycle},"
+    return f"Client C-{seen.number:06d}{state} {_HAS[kind]}."
+
+
+def seen_holder(scope: Scope, holder: Holder) -> Holder:
+    """The holder without its number, where the reader could not open it by that."""
+    reads = "number" in mask_of(Client, scope.actor.rights).read
+    if reads and holder.lifecycle in visible_lifecycles(scope):
+        return holder
+    return replace(holder, number=None)
 
 
 @dataclass(slots=True)
@@ -61,53 +95,54 @@ class Claims:
     rows: dict[Key, int] = field(default_factory=dict)
 
     def clashes(
-        self, row: Row, pending: Mapping[Key, int], holders: Mapping[Key, Holder]
+        self,
+        keys: Iterable[Key],
+        pending: Mapping[Key, int],
+        found: Mapping[Key, Found],
+        own: UUID | None = None,
     ) -> list[Clash]:
-        """Everything of the row that is taken; a known reference alone says enough."""
-        found: list[Clash] = []
-        for key in row.keys:
+        """All of the keys that are taken; a known reference alone says enough.
+
+        Args:
+            pending: what earlier rows of the same step take.
+            own: the client that the row is about, which may keep what it has.
+        """
+        clashes: list[Clash] = []
+        for key in keys:
             kind = key[0].partition(":")[0]
             earlier = self.rows.get(key, pending.get(key))
             if earlier is not None:
-                found.append(Clash(kind, CODES[kind], f"Row {earlier} of this file {_HAS[kind]}."))
-            elif key in holders:
-                found.append(_held(kind, holders[key]))
-            if found and kind == "reference":
+                clashes.append(Clash(kind, earlier, None))
+            elif key in found and (own is None or found[key].client_id != own):
+                clashes.append(Clash(kind, None, found[key]))
+            if clashes and kind == "reference":
                 break
-        return found
-
-
-def _held(kind: str, holder: Holder) -> Clash:
-    code = CODES[kind]
-    if kind == "email" and holder.lifecycle in INACTIVE:
-        code = "email_in_use_inactive"
-    if holder.number is None:
-        return Clash(kind, code, f"A record that is {holder.lifecycle} {_HAS[kind]}.")
-    state = "" if holder.lifecycle == "live" else f", which is {holder.lifecycle},"
-    return Clash(kind, code, f"Client C-{holder.number:06d}{state} {_HAS[kind]}.")
+        return clashes
 
 
 # ---------------------------------------------------------------- the stored ones
 
 
-async def find_holders(scope: Scope, rows: Iterable[Row]) -> dict[Key, Holder]:
-    """Who has what these rows want, among the stored records: one look-up for each kind."""
+async def find_holders(scope: Scope, keys: Iterable[Key]) -> dict[Key, Found]:
+    """Who has these among the stored records: one look-up for each kind."""
     wanted: dict[str, list[Any]] = {}
-    for row in rows:
-        for kind, value in row.keys:
-            wanted.setdefault(kind, []).append(value)
-    found: dict[Key, Holder] = {}
+    for kind, value in keys:
+        wanted.setdefault(kind, []).append(value)
+    found: dict[Key, Found] = {}
     for kind, values in wanted.items():
         statement, bound = _look_up(kind, values)
         bound["org"] = scope.actor.organization_id
         for hit in await scope.db.fetch(scope.actor.organization_id, statement, bound):
-            found[kind, hit["key"]] = _holder(scope, hit)
+            holder = Holder(hit.get("number"), hit["lifecycle"])
+            found[kind, hit["key"]] = Found(hit.get("id"), holder)
     return found
 
 
 def _look_up(kind: str, values: Sequence[Any]) -> tuple[Statement, dict[str, Any]]:
     if kind == "name":
         return sql.NAMES, {"digests": values}
+    if kind == "number":
+        return sql.NUMBERS, {"numbers": values}
     if kind.startswith("reference:"):
         return sql.REFERENCES, {"keys": values, "source": kind.partition(":")[2]}
     statements = {
@@ -116,8 +151,3 @@ def _look_up(kind: str, values: Sequence[Any]) -> tuple[Statement, dict[str, Any
         "contact_email": sql.CONTACT_EMAILS,
     }
     return statements[kind], {"keys": values}
-
-
-def _holder(scope: Scope, hit: Mapping[str, Any]) -> Holder:
-    visible = hit["lifecycle"] in visible_lifecycles(scope)
-    return Holder(hit.get("number") if visible else None, hit["lifecycle"])

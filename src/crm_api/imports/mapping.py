@@ -10,6 +10,7 @@ from crm_api.clients.schemas import Client
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.phones import parse_phone
 from crm_api.imports.targets import (
+    NUMBER,
     REPEATABLE,
     TARGETS,
     Target,
@@ -37,10 +38,20 @@ CHOICES: Final[Mapping[str, frozenset[str]]] = {
 }
 _LOOKS_LIKE_PHONE: Final = re.compile(r"\+?[0-9(][0-9 ()./\-]{6,}")
 IGNORED: Final = ("", "-", "ignore")
+ERRORS: Final = "import_errors"
+"""The column of an error file that says what was wrong: left out on the way back."""
+OURS: Final = {*TARGETS, ERRORS}
 
 
 class MappingError(Exception):
-    """The mapping cannot be used; the text says what to write."""
+    """The mapping cannot be used; the text says what to write.
+
+    `column` is the one that it is about, as a person named it.
+    """
+
+    def __init__(self, text: str, column: str | None = None) -> None:
+        super().__init__(text)
+        self.column = column
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,8 @@ def suggest(
     header: Sequence[str], sample: Sequence[Sequence[str]], known: Catalogues
 ) -> list[Column]:
     """The best target of each column; those that remain None are left out and said to be."""
+    if is_export(header, sample):
+        return [Column(place, title, target_of(title)) for place, title in enumerate(header)]
     found: list[Column] = []
     taken: set[str] = set()
     for place, title in enumerate(header):
@@ -69,6 +82,15 @@ def suggest(
     return found if "contact_name" in taken else [_without_person(c) for c in found]
 
 
+def is_export(header: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
+    """Whether the list is one of ours: clients with their numbers, each column a field."""
+    if "number" not in header or any(title not in OURS for title in header):
+        return False
+    place = header.index("number")
+    values = [row[place] for row in sample if place < len(row)]
+    return bool(values) and all(NUMBER.fullmatch(value) for value in values)
+
+
 def _without_person(column: Column) -> Column:
     """Nobody is named: a contact's address is then the client's own."""
     if column.target is None or column.target.how != "contact":
@@ -78,9 +100,13 @@ def _without_person(column: Column) -> Column:
 
 
 def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target | None:
+    if title == ERRORS:
+        return None
     target = titled(title)
     if target is None:
         return _by_values(values)
+    if target.how == "match":
+        return target if all(NUMBER.fullmatch(value.upper()) for value in values) else None
     if target.name in CHOICES:
         return target if _are(values, CHOICES[target.name]) else None
     if target.name == "type":
@@ -153,7 +179,7 @@ def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column
     """
     chosen: dict[int, Target | None] = {}
     for title, name in pairs.items():
-        chosen[_place_of(columns, title)] = _chosen(name)
+        chosen[_place_of(columns, title)] = _chosen(title, name)
     named = {target.name for target in chosen.values() if target is not None}
     found = [
         Column(c.place, c.title, chosen[c.place])
@@ -165,8 +191,11 @@ def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column
     return found
 
 
-def require_name(columns: Sequence[Column]) -> None:
+def require_name(columns: Sequence[Column], example: str = "--mapping '{title}=name'") -> None:
     """A client without a name is none.
+
+    Args:
+        example: how one would say which column it is.
 
     Raises:
         MappingError: no column becomes the name.
@@ -176,7 +205,7 @@ def require_name(columns: Sequence[Column]) -> None:
     titles = ", ".join(repr(c.title) for c in columns)
     raise MappingError(
         f"No column is the client's name. The columns are {titles}; write for example "
-        f"--mapping '{columns[0].title}=name'."
+        f"{example.format(title=columns[0].title)}."
     )
 
 
@@ -197,18 +226,20 @@ def _place_of(columns: Sequence[Column], title: str) -> int:
         return int(title[1:]) - 1
     if found:
         places = ", ".join(f"#{place + 1}" for place in found)
-        raise MappingError(f"Several columns are called {title!r}; write one of {places} instead.")
+        detail = f"Several columns are called {title!r}; write one of {places} instead."
+        raise MappingError(detail, title)
     known = ", ".join(repr(c.title) for c in columns)
-    raise MappingError(f"There is no column {title!r}. The columns are {known}.")
+    raise MappingError(f"There is no column {title!r}. The columns are {known}.", title)
 
 
-def _chosen(name: str) -> Target | None:
+def _chosen(title: str, name: str) -> Target | None:
     if name.casefold() in IGNORED:
         return None
     target = target_of(name)
-    if target is None:
-        known = ", ".join([*TARGETS, "attributes.KEY"])
-        raise MappingError(f"There is no field {name!r} to map to. There are: {known}.")
+    if target is None or target.is_read_only:
+        takes = [known for known, each in TARGETS.items() if not each.is_read_only]
+        known = ", ".join([*takes, "attributes.KEY"])
+        raise MappingError(f"There is no field {name!r} to map to. There are: {known}.", title)
     return target
 
 
@@ -220,6 +251,7 @@ def _refuse_twice(columns: Sequence[Column]) -> None:
         if column.target.name in seen:
             first = seen[column.target.name]
             raise MappingError(
-                f"Both {first!r} and {column.title!r} are mapped to {column.target.name}."
+                f"Both {first!r} and {column.title!r} are mapped to {column.target.name}.",
+                column.title,
             )
         seen[column.target.name] = column.title

@@ -6,11 +6,14 @@ is expected, not what is found).
 
 import codecs
 import csv
+import re
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TextIO
+
+from crm_api.core.formats.cells import unguard_cell
 
 DELIMITERS: Final = (",", ";", "\t", "|")
 SAMPLE_BYTES: Final = 1 << 16
@@ -18,11 +21,13 @@ SAMPLE_RECORDS: Final = 50
 MAX_LINE: Final = 1 << 20
 """Characters. A longer line is no record of anything."""
 MAX_COLUMNS: Final = 1000
+NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
+"""NUL, and bytes that the encoding does not know, which arrive as lone surrogates."""
 _BLOCK: Final = 1 << 20
 # What stands at the beginning of files that are no text, though people call them CSV.
 _OTHER_FORMATS: Final = {
     b"PK\x03\x04": "an Excel workbook or a ZIP archive",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
+    b"\xd0\xcf\x11\xe0": "an old or a password-protected Excel workbook",
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "a compressed file",
 }
@@ -30,6 +35,10 @@ _OTHER_FORMATS: Final = {
 
 class UnreadableFile(Exception):
     """The file is no list of records; the text says what to do."""
+
+    def __init__(self, detail: str, *, code: str = "unreadable_file") -> None:
+        super().__init__(detail)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class CsvFile:
     """A file that was looked at: how it is written, and the names of its columns."""
 
     path: Path
+    name: str
     encoding: str
     delimiter: str
     header: list[str]
@@ -103,7 +113,7 @@ class CsvFile:
                 yield BrokenRecord(0, first, *_reason(error))
                 continue
             if any(cell and not cell.isspace() for cell in cells):
-                yield Record(0, first, cells)
+                yield Record(0, first, [unguard_cell(cell) for cell in cells])
             else:
                 self.empty += 1
 
@@ -185,34 +195,40 @@ class _Lines:
 # ------------------------------------------------------------------------ opening
 
 
-def open_csv(path: Path) -> CsvFile:
+def open_csv(path: Path, name: str | None = None) -> CsvFile:
     """Find out how the file is written.
+
+    Args:
+        name: how it is called in what is said of it; else by its path.
 
     Raises:
         UnreadableFile: it is missing, empty, or no text.
     """
+    name = name or str(path)
     try:
-        encoding, lines = _encoding(path)
+        encoding, lines = _encoding(path, name)
         with path.open(encoding=encoding, errors="surrogateescape", newline="") as file:
             text = file.read(SAMPLE_BYTES)
     except UnicodeError:
-        raise UnreadableFile(f"{path} is no UTF-16 text. Save it in UTF-8.") from None
+        raise UnreadableFile(f"{name} is no UTF-16 text. Save it in UTF-8.") from None
     except OSError as error:
-        raise UnreadableFile(f"{path} cannot be read: {error.strerror}.") from None
-    found = CsvFile(path, encoding, _delimiter(text), [], lines)
+        raise UnreadableFile(f"{name} cannot be read: {error.strerror}.") from None
+    found = CsvFile(path, name, encoding, _delimiter(text), [], lines)
     found.header = _header(found)
     return found
 
 
-def _encoding(path: Path) -> tuple[str, int]:
+def _encoding(path: Path, name: str) -> tuple[str, int]:
     """How the text is encoded, and the number of its lines. Reads the whole file once."""
     with path.open("rb") as file:
         start = file.read(4)
         for mark, what in _OTHER_FORMATS.items():
             if start.startswith(mark):
-                raise UnreadableFile(f"{path} is {what}. Save it as CSV, encoded in UTF-8.")
+                raise UnreadableFile(f"{name} is {what}. Save it as CSV, encoded in UTF-8.")
         if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16", path.stat().st_size // 100
+        if start.count(0) == len(start) // 2 > 0:  # the same without its mark: each second byte
+            return f"utf-16-{'be' if start[0] == 0 else 'le'}", path.stat().st_size // 100
         decoder = codecs.getincrementaldecoder("utf-8")()
         lines, block, is_utf8 = 0, start, True
         while block:
@@ -269,9 +285,13 @@ def _header(file: CsvFile) -> list[str]:
         found = next(file._rows(_Lines(text)), None)  # noqa: SLF001  # the same reading, from line 1
     file.empty = 0
     if found is None:
-        raise UnreadableFile(f"{file.path} is empty: its first row must name the columns.")
+        raise UnreadableFile(f"{file.name} is empty: its first row must name the columns.")
     if isinstance(found, BrokenRecord):
-        raise UnreadableFile(f"{file.path}: the row of column names is broken. {found.detail}")
+        raise UnreadableFile(f"{file.name}: the row of column names is broken. {found.detail}")
+    if any(NO_TEXT.search(cell) for cell in found.cells):
+        raise UnreadableFile(
+            f"{file.name}: the names of its columns are no text. Save it as CSV, encoded in UTF-8."
+        )
     if len(found.cells) > MAX_COLUMNS:
-        raise UnreadableFile(f"{file.path} has more than {MAX_COLUMNS} columns.")
+        raise UnreadableFile(f"{file.name} has more than {MAX_COLUMNS} columns.")
     return [cell.strip() for cell in found.cells]

@@ -1,188 +1,347 @@
-"""Clients from a list: each row is imported or reported, in steps that commit by themselves.
-
-While PostgreSQL writes one step, the rows of the next are read and decided in a thread.
-"""
+"""Imports as their readers treat them: sent, mapped, tried, done, taken back, removed."""
 
 import asyncio
-import gc
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
-from itertools import islice
-from typing import Final
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any, ClassVar, Final, Literal
+from uuid import UUID
 
-from crm_api.catalogues.adding import add_entries
-from crm_api.clients.bulk import insert_clients
-from crm_api.core.db import LockTimedOut, Serialization, UniqueClash
-from crm_api.core.errors import Refusal
-from crm_api.imports.claims import Claims, find_holders
-from crm_api.imports.reading import BrokenRecord, Record
-from crm_api.imports.rows import Finding, Key, Row, RowReader
-from crm_api.kit.changes import lock_head
-from crm_api.kit.scope import Scope
+from crm_api.catalogues.service import known_entries
+from crm_api.core.access import StaleActor
+from crm_api.core.db import unavailable
+from crm_api.core.errors import Fault, Refusal, refuse_all
+from crm_api.core.ids import new_id
+from crm_api.core.jsonbody import Incoming, validate_body
+from crm_api.core.uploads import Upload
+from crm_api.imports import repository as sql
+from crm_api.imports.limits import OF_UPLOADS
+from crm_api.imports.mapping import MappingError, is_export, suggest
+from crm_api.imports.parsing import BrokenReader, Parsed, parsed, sample_of
+from crm_api.imports.reading import UnreadableFile
+from crm_api.imports.schemas import MAX_TITLE, Import, ImportEntry, ImportPatch
+from crm_api.imports.settings import mapped, missing, stored_columns
+from crm_api.imports.targets import key_of
+from crm_api.kit.deciding import merge_patch, require_current
+from crm_api.kit.fields import Resource
+from crm_api.kit.idempotency import Claim, once
+from crm_api.kit.reading import Listing
+from crm_api.kit.replies import Reply, one
+from crm_api.kit.service import Present, RecordService
+from crm_api.kit.writing import Write, write_one
+from crm_api.operations.jobs import accepted, enqueue
 
-STEP: Final = 1000
-"""Rows in one statement. It holds the organization's head about a tenth of a second."""
-TRIES: Final = 3
-COLLECT_EVERY: Final = 100 * STEP
-
-Records = Iterator[Record | BrokenRecord]
-
-
-@dataclass(slots=True)
-class Summary:
-    """What became of the rows so far."""
-
-    rows: int = 0
-    created: int = 0
-    duplicate: int = 0
-    invalid: int = 0
-    industries: list[str] = field(default_factory=list)
-    """Keys of the industries that were made, or in a dry run would be."""
-
-    def count(self, findings: Sequence[Finding]) -> None:
-        if findings[0].outcome == "duplicate":
-            self.duplicate += 1
-        else:
-            self.invalid += 1
+READERS: Final = 2
+"""Files that one process has read at a time: each may take the memory of `limits`."""
+WAIT_SECONDS: Final = 10.0
+IMPORT_JOB, REVERT_JOB = "client_import", "client_import_revert"
+_UNDER_WAY: Final = ("checking", "importing", "reverting")
+_SETTINGS: Final = ("mode", "match_by", "on_duplicate", "default_country")
+_readers = asyncio.Semaphore(READERS)
 
 
-@dataclass(slots=True)
-class _Step:
-    """The rows of one step, decided but for what other rows have."""
+class ImportService(RecordService):
+    """The imports of one organization, as one actor may treat them."""
 
-    records: list[Record | BrokenRecord]
-    rows: list[Row]
-    refused: list[list[Finding]]
+    resource: ClassVar[type[Resource]] = Import
+    listing: ClassVar[Listing] = sql.IMPORT_LISTING
+    parent: ClassVar[str] = "import_id"
 
+    def lifecycles(self) -> list[str]:
+        return ["live"]
 
-class ClientImport:
-    """One list on its way into one organization.
+    def require_import(self) -> None:
+        self.scope.require("clients", "import")
 
-    `report` is told the findings of each row that is not imported; `progress` after each step the
-    summary and the line that was reached.
-    """
+    # ----------------------------------------------------------------------------------- sent
 
-    def __init__(
-        self,
-        scope: Scope,
-        reader: RowReader,
-        *,
-        dry_run: bool = False,
-        report: Callable[[Sequence[Finding]], None] = lambda _: None,
-        progress: Callable[[Summary, int], None] = lambda *_: None,
-    ) -> None:
-        self._scope = scope
-        self._reader = reader
-        self._dry_run = dry_run
-        self._report = report
-        self._progress = progress
-        self._claims = Claims()
-        self._ensured: set[str] = set()
-        self.summary = Summary()
-
-    async def run(self, records: Records) -> Summary:
-        """Import them all. Steps that are done stay done, whatever happens to a later one.
+    async def create(self, upload: Upload, claim: Claim | None, *, dry_run: bool = False) -> Reply:
+        """Read the list, and keep its rows; nothing becomes of them yet.
 
         Raises:
-            Refusal: the actor may not import; or others kept the organization busy throughout.
+            Refusal: 403; 422 with all faults, or with why the file cannot be read.
         """
-        self._scope.require("clients", "import")
-        with _without_collections():
-            step = await asyncio.to_thread(self._prepare, records)
-            while step.records:
-                following = asyncio.create_task(asyncio.to_thread(self._prepare, records))
-                try:
-                    await self._settle(step)
-                finally:
-                    step = await following
-                if self.summary.rows % COLLECT_EVERY == 0:
-                    gc.collect()
-        return self.summary
-
-    def _prepare(self, records: Records) -> _Step:
-        step = _Step(list(islice(records, STEP)), [], [])
-        for record in step.records:
-            decided = self._reader.decide(record)
-            if isinstance(decided, Row):
-                step.rows.append(decided)
-            else:
-                step.refused.append(decided)
-        return step
-
-    # ------------------------------------------------------------------- one step
-
-    async def _settle(self, step: _Step) -> None:
-        accepted, duplicates = await self._write(step.rows)
-        refused = [*step.refused, *duplicates]
-        refused.sort(key=lambda findings: findings[0].row)
-        self.summary.rows += len(step.records)
-        self.summary.created += len(accepted)
-        for findings in refused:
-            self.summary.count(findings)
-            self._report(findings)
-        self._progress(self.summary, step.records[-1].line)
-
-    async def _write(self, rows: Sequence[Row]) -> tuple[list[Row], list[list[Finding]]]:
-        """Write those that nobody is in the way of; at last under the lock, where it stays so."""
-        for _ in range(TRIES):
-            try:
-                return await self._write_once(rows)
-            except (UniqueClash, LockTimedOut, Serialization):
-                continue
+        self.require_import()
+        await self.scope.verify()
+        stored = await self.finished(claim)
+        if stored is not None:
+            return self.replayed(stored)
+        entry = _entry(upload)
+        import_id = new_id()
+        kept = False
         try:
-            async with self._locked():
-                return await self._write_once(rows)
-        except LockTimedOut:
-            detail = "Other writes keep the organization busy; run the import again."
-            raise Refusal("unavailable", detail) from None
+            row = await self._read(upload, entry, import_id, keep=not dry_run)
+            if dry_run:
+                async with self.scope.db.rehearsal(self.actor.organization_id):
+                    reply = await self._insert(import_id, row, None)
+                return Reply(reply.body, reply.etag)
+            insert = partial(self._insert, import_id, row, claim)
+            reply = await once(self.scope, claim, insert, self.replayed)
+            kept = str(import_id) in (reply.location or "")
+        finally:
+            if not kept:
+                await self._run(sql.REMOVE_PARTS, import_id)
+        return reply
 
-    async def _write_once(self, rows: Sequence[Row]) -> tuple[list[Row], list[list[Finding]]]:
-        holders = await find_holders(self._scope, rows)
-        accepted: list[Row] = []
-        refused: list[list[Finding]] = []
-        pending: dict[Key, int] = {}
-        for row in rows:
-            clashes = self._claims.clashes(row, pending, holders)
-            if clashes:
-                duplicate = self._reader.duplicate
-                refused.append([duplicate(row.record, c.code, c.field, c.detail) for c in clashes])
-                continue
-            accepted.append(row)
-            pending |= dict.fromkeys(row.keys, row.record.number)
-        await self._store(accepted)
-        self._claims.rows |= pending
-        return accepted, refused
+    async def _read(
+        self, upload: Upload, entry: ImportEntry, import_id: UUID, *, keep: bool
+    ) -> dict[str, Any]:
+        """Have the file read, keep its rows as they come; the import's columns."""
+        assert upload.file is not None  # noqa: S101  # there were no faults
+        try:
+            async with _read_apart(upload.file, upload.name, entry.sheet) as found:
+                parts = found.parts()
+                first = part = await asyncio.to_thread(next, parts, b"")
+                position = 0
+                while part:
+                    if keep:
+                        values = {"position": position, "content": part}
+                        await self._run(sql.ADD_PART, import_id, **values)
+                    position += 1
+                    part = await asyncio.to_thread(next, parts, b"")
+        except UnreadableFile as error:
+            raise _unreadable(error.code, str(error)) from None
+        except BrokenReader:
+            raise unavailable("Files cannot be read right now.") from None
+        if not first:
+            raise _unreadable("unreadable_file", f"{upload.name} has no rows below its first.")
+        return await self._row(upload, entry, found, first)
 
-    async def _store(self, accepted: Sequence[Row]) -> None:
-        if not accepted:
-            return
-        clients = [row.client for row in accepted]
-        industries = self._reader.new_industries(clients)
-        missing = {k: v for k, v in industries.items() if k not in self._ensured}
-        if self._dry_run:
-            self.summary.industries += missing
-        elif missing:
-            self.summary.industries += await add_entries(self._scope, "industries", missing)
-        self._ensured |= missing.keys()
-        if not self._dry_run:
-            await insert_clients(self._scope, clients)
+    async def _row(
+        self, upload: Upload, entry: ImportEntry, found: Parsed, first: bytes
+    ) -> dict[str, Any]:
+        header = [title[:MAX_TITLE] for title in found.header]
+        sample = sample_of(first)
+        known = await known_entries(self.scope.db, self.actor.organization)
+        suggested = suggest(header, sample, known)
+        ours = is_export(header, sample)
+        return {
+            "file_name": upload.name,
+            "format": found.format,
+            "encoding": found.encoding,
+            "delimiter": found.delimiter,
+            "sheet": found.sheet,
+            "row_count": found.rows,
+            "empty_count": found.empty,
+            "columns": stored_columns(suggested, suggested),
+            "mapping": {},
+            # A list of ours is one that comes back.
+            "mode": entry.mode or ("update" if ours else "create"),
+            "match_by": entry.match_by or ("number" if ours and entry.mode != "create" else None),
+            "on_duplicate": entry.on_duplicate or "report",
+            "default_country": entry.default_country,
+            "source": key_of(entry.source or Path(upload.name).stem or "list"),
+        }
 
-    @asynccontextmanager
-    async def _locked(self) -> AsyncIterator[None]:
-        db, actor = self._scope.db, self._scope.actor
-        async with db.transaction(actor.organization_id):
-            await lock_head(db, actor)
-            yield
+    async def _insert(self, import_id: UUID, row: dict[str, Any], claim: Claim | None) -> Reply:
+        told = ("file_name", "row_count", "columns", *_SETTINGS, "source")
+        diff = {name: (None, row[name]) for name in told if row[name] is not None}
+        entry = self.entry(import_id, 1, "created", diff)
+        about = {
+            "id": str(import_id),
+            "version": 1,
+            "lifecycle": "live",
+            "phase": "uploaded",
+            "created_by": str(self.actor.id),
+        }
+        write = Write("insert", import_id, row | about, [entry])
+        found = await write_one(self.scope, self.shape, write, self.parent, claim)
+        if found["body"] is None:
+            raise StaleActor
+        return one(found["body"], status=201, location=f"{self.path}/{import_id}")
+
+    # --------------------------------------------------------------------------------- mapped
+
+    async def patch(
+        self,
+        import_id: UUID,
+        incoming: Incoming[ImportPatch],
+        if_match: str | None,
+    ) -> Reply:
+        """Decide how the list is read; what was tried before is forgotten."""
+        return await self.settled(partial(self._patch, import_id, incoming, if_match))
+
+    async def _patch(
+        self, import_id: UUID, incoming: Incoming[ImportPatch], if_match: str | None
+    ) -> Reply:
+        present = await self.load(import_id, with_seen=True)
+        self.require_import()
+        require_current(if_match, present.seen, incoming.raw)
+        _require_fresh(present)
+        if incoming.value is None:
+            raise refuse_all(incoming.faults)
+        row = _changed(present.document, incoming.value.model_dump(exclude_unset=True))
+        diff = {
+            name: (present.document[name], value)
+            for name, value in row.items()
+            if present.document[name] != value
+        }
+        if not diff:
+            return await self.unchanged(import_id)
+        async with self.scope.db.transaction(self.actor.organization_id):
+            row |= {"phase": "uploaded", "operation_id": None, "summary": None}
+            reply = await self.update(present, row, diff, "updated")
+            await self._run(sql.REMOVE_RECORDS, import_id)
+        return reply
+
+    # ----------------------------------------------------------------------- done, taken back
+
+    async def commit(self, import_id: UUID, claim: Claim | None, *, dry_run: bool) -> Reply:
+        """Queue the import; in a dry run, one that leaves nothing but its report.
+
+        Raises:
+            Refusal: 404; 403; 409 while it is at work, or when it is done; 422 what is undecided.
+        """
+        phase: Literal["check", "import"] = "check" if dry_run else "import"
+        return await accepted(self.scope, claim, partial(self._commit, import_id, claim, phase))
+
+    async def _commit(self, import_id: UUID, claim: Claim | None, phase: str) -> Reply:
+        async with self.locked():
+            present = await self.load(import_id)
+            self.require_import()
+            stopped = present.document["state"] == "import_stopped"
+            if not stopped or phase == "check":
+                _require_fresh(present)
+            if faults := missing(present.document):
+                raise refuse_all(faults)
+            done = 0
+            if stopped:
+                found = await self._row_of(sql.COUNT_RECORDS, import_id)
+                done = found["rows"]
+            else:
+                await self._run(sql.REMOVE_RECORDS, import_id)
+            params = {"import_id": str(import_id), "dry_run": phase == "check", "offset": done}
+            total = present.document["row_count"] - done
+            return await self._queue(present, IMPORT_JOB, phase, params, total, claim)
+
+    async def revert(self, import_id: UUID, claim: Claim | None) -> Reply:
+        """Queue the way back: what the import made goes, what it changed is as it was.
+
+        Raises:
+            Refusal: 404; 403; 409 while it is at work, or where nothing is to be taken back.
+        """
+        return await accepted(self.scope, claim, partial(self._revert, import_id, claim))
+
+    async def _revert(self, import_id: UUID, claim: Claim | None) -> Reply:
+        async with self.locked():
+            present = await self.load(import_id)
+            self.require_import()
+            if present.document["state"] in _UNDER_WAY:
+                raise Refusal("import_under_way", "It is at work right now.")
+            if present.row["phase"] not in ("import", "revert"):
+                raise Refusal("nothing_to_revert", "It has not been done.")
+            await self._run(sql.FORGET_REFUSALS, import_id)
+            total = (await self._row_of(sql.COUNT_REVERTIBLE, import_id))["rows"]
+            if total == 0:
+                raise Refusal("nothing_to_revert", "No row of it changed anything that is left.")
+            params = {"import_id": str(import_id)}
+            return await self._queue(present, REVERT_JOB, "revert", params, total, claim)
+
+    async def _queue(  # each is a part of the operation
+        self,
+        present: Present,
+        kind: str,
+        phase: str,
+        params: Mapping[str, Any],
+        total: int,
+        claim: Claim | None,
+    ) -> Reply:
+        report = f"{self.path}/{present.id}/report"
+        queued = await enqueue(
+            self.scope, kind, params, total=total, result_url=report, claim=claim
+        )
+        row = {"phase": phase, "operation_id": str(queued.id)}
+        diff = {"operation_id": (present.document["operation_id"], str(queued.id))}
+        action = {"check": "checked", "import": "committed", "revert": "reverted"}[phase]
+        await self.update(present, row, diff, action)
+        return queued.reply
+
+    async def delete(self, import_id: UUID, if_match: str | None) -> None:
+        """Remove the list and its report; what it brought stays, and can be taken back no more."""
+        async with self.locked():
+            present = await self.load(import_id, with_seen=True)
+            self.require_import()
+            require_current(if_match, present.seen, ())
+            if present.document["state"] in _UNDER_WAY:
+                raise Refusal("import_under_way", "It is at work right now.")
+            diff = {"file_name": (present.document["file_name"], None)}
+            await self.update(present, {}, diff, "deleted")
+            for statement in (sql.REMOVE_RECORDS, sql.REMOVE_PARTS, sql.REMOVE_IMPORT):
+                await self._run(statement, import_id)
+
+    # --------------------------------------------------------------------------------- shared
+
+    async def _run(self, statement: Any, import_id: UUID, **values: Any) -> None:
+        await self._row_of(statement, import_id, **values)
+
+    async def _row_of(self, statement: Any, import_id: UUID, **values: Any) -> Any:
+        org = self.actor.organization_id
+        bound = {"org": org, "id": import_id, **values}
+        return await self.scope.db.fetchrow(org, statement, bound)
 
 
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Rows make no cycles; looking for some all the time would cost a third of it."""
-    enabled = gc.isenabled()
-    gc.disable()
+def _entry(upload: Upload) -> ImportEntry:
+    """The fields of an upload, read as a body's.
+
+    Raises:
+        Refusal: 422 with every fault.
+    """
+    body = json.dumps({name: text.strip() or None for name, text in upload.fields.items()})
+    incoming = validate_body(ImportEntry, body.encode())
+    faults = (*upload.faults, *incoming.faults)
+    if incoming.value is None or faults:
+        raise refuse_all(faults)
+    return incoming.value
+
+
+def _unreadable(code: str, detail: str) -> Refusal:
+    return Refusal(code, detail, (Fault(code, detail, pointer="/file"),))
+
+
+@asynccontextmanager
+async def _read_apart(path: Path, name: str, sheet: str | None) -> AsyncIterator[Parsed]:
+    """A file that a process of its own reads; few at a time."""
     try:
-        yield
+        async with asyncio.timeout(WAIT_SECONDS):
+            await _readers.acquire()
+    except TimeoutError:
+        raise unavailable("Other files are being read.") from None
+    reading = parsed(path, name, OF_UPLOADS, sheet)
+    try:
+        found = await asyncio.to_thread(reading.__enter__)
+        try:
+            yield found
+        finally:
+            await asyncio.to_thread(reading.__exit__, None, None, None)
     finally:
-        if enabled:
-            gc.enable()
+        _readers.release()
+
+
+def _require_fresh(present: Present) -> None:
+    state = present.document["state"]
+    if state in _UNDER_WAY:
+        raise Refusal("import_under_way", "It is at work right now.")
+    if state not in ("uploaded", "checked"):
+        raise Refusal("import_done", "Its rows were taken already.")
+
+
+def _changed(document: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of the row after a patch."""
+    row = {name: value for name, value in sent.items() if name in _SETTINGS}
+    if "mapping" in sent:
+        mapping = merge_patch(document["mapping"], sent["mapping"])
+        try:
+            row["columns"] = mapped(document["columns"], mapping)
+        except MappingError as error:
+            place = _pointer(error.column)
+            raise refuse_all([Fault("invalid_mapping", str(error), pointer=place)]) from None
+        row["mapping"] = mapping
+    return row
+
+
+def _pointer(column: str | None) -> str:
+    if column is None:
+        return "/mapping"
+    return "/mapping/" + column.replace("~", "~0").replace("/", "~1")

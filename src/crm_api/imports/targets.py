@@ -19,12 +19,15 @@ from crm_api.kit.fields import Write
 from crm_api.kit.filters import choices
 
 How = Literal[
-    "text", "choice", "catalogue", "number", "money", "words", "keys", "several", "site", "contact",
-    "reference", "attribute",
+    "text", "choice", "catalogue", "number", "money", "currency", "words", "keys", "several",
+    "site", "contact", "reference", "attribute", "match", "cells",
 ]  # fmt: skip
 """How a cell becomes part of a create body."""
 
 MAX_KEY: Final = 64
+_KEY: Final = re.compile(f"[a-z][a-z0-9_]{{0,{MAX_KEY - 1}}}")
+NUMBER: Final = re.compile(r"C-([0-9]{6,18})")
+"""A client's number as it is answered."""
 ATTRIBUTE: Final = "attributes."
 
 
@@ -37,6 +40,17 @@ class Target:
     how: How
     titles: frozenset[str] = frozenset()
     """Column names that suggest it, in the form of `title_key`."""
+
+    @property
+    def root(self) -> str:
+        """The client's field that it becomes, or becomes a part of."""
+        parts = {"site": "sites", "contact": "contacts", "attribute": "attributes"}
+        return parts.get(self.how, self.field)
+
+    @property
+    def is_read_only(self) -> bool:
+        """A field that the system sets; an export holds it, and its column may stay."""
+        return self.how == "cells" and Client.fields[self.field].rule.write is Write.NEVER
 
 
 def _target(name: str, how: How, titles: str = "", field: str | None = None) -> Target:
@@ -56,6 +70,7 @@ _NAMED: Final = (
         "id, ref, reference, external id, client id, customer id, account id, record id, uuid, key",
         "external_refs",
     ),
+    _target("number", "match", "client number, customer number, client no, customer no"),
     _target("kind", "choice"),
     _target("type", "catalogue", "client type, customer type, category"),
     _target("status", "choice", "client status"),
@@ -106,6 +121,7 @@ _NAMED: Final = (
     _target("remarks", "text", "remark, notes, note, comment, comments"),
     _target("tags", "keys", "tag, labels"),
     _target("credit_limit", "money"),
+    _target("credit_limit_currency", "currency", field="credit_limit"),
     _target("payment_terms_days", "number", "payment terms, terms days"),
 )  # fmt: skip
 
@@ -130,15 +146,19 @@ def _how(name: str) -> How | None:
 
 
 _ALL: Final = (*_NAMED, *_declared([target.name for target in _NAMED]))
-TARGETS: Final = {target.name: target for target in _ALL}
-ALIASES: Final = {"emails": "email", "phones": "phone", "external_refs": "external_ref"}
+WHOLE: Final = {
+    name: Target(name, name, "cells")
+    for name in Client.fields
+    if name not in {target.name for target in _ALL}
+}
+"""Fields in the form of an export, which no title suggests by itself."""
+TARGETS: Final = {target.name: target for target in _ALL} | WHOLE
 REPEATABLE: Final = frozenset({"several", "keys", "words", "reference"})
 """Several columns may become one of these."""
 
 
 def target_of(name: str) -> Target | None:
     """The target of a name as `--mapping` takes it."""
-    name = ALIASES.get(name, name)
     if name.startswith(ATTRIBUTE) and len(name) > len(ATTRIBUTE):
         return Target(name, name.removeprefix(ATTRIBUTE), "attribute")
     return TARGETS.get(name)
@@ -159,6 +179,8 @@ def titled(title: str) -> Target | None:
 @lru_cache(maxsize=4096)
 def key_of(text: str) -> str:
     """A catalogue key made of what people write: `American (new)` is `american_new`."""
+    if _KEY.fullmatch(text):
+        return text
     plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     key = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")
     if not key:

@@ -4,16 +4,30 @@ A slice says once, for its table, how the search row follows from the rows of a 
 of such rows through `kit.writing` and `kit.bulk` writes the search row along.
 """
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Table, Text, bindparam, insert, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Integer,
+    Table,
+    Text,
+    Uuid,
+    bindparam,
+    insert,
+    update,
+)
 from sqlalchemy.sql.expression import CTE, literal_column, select
 
+from crm_api.core.db import Database, Statement
 from crm_api.core.formats.names import all_near_keys, padded, search_words
 from crm_api.core.formats.phones import searched_digits
+from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Sources
 
@@ -78,9 +92,20 @@ class Index:
         organization_id: UUID,
     ) -> dict[str, Any]:
         """The parameters of `index_step`."""
+        made = self.made(names, row, children, organization_id)
+        return {_parameter(name): value for name, value in made.items()}
+
+    def made(
+        self,
+        names: Sequence[str],
+        row: Mapping[str, Any],
+        children: Mapping[Table, Rows],
+        organization_id: UUID,
+    ) -> dict[str, Any]:
+        """The parts among these columns, from the rows that are written."""
         sets = {**children, self.main: [row]}
         return {
-            _parameter(name): part.value(sets.get(part.table, ()), organization_id)
+            name: part.value(sets.get(part.table, ()), organization_id)
             for name, part in self.parts.items()
             if name in names
         }
@@ -159,6 +184,57 @@ def _rows_of(index: Index, rows: Rows, sets: Mapping[Table, Rows], organization_
             own[name] = part.value(own_rows, organization_id)
         made.append(own | {name: texts.get(row["id"], "") for name, texts in joined.items()})
     return made
+
+
+# ------------------------------------------------------------------- many at once
+
+
+async def reindex(
+    db: Database,
+    organization_id: UUID,
+    main: Table,
+    changed: Sequence[tuple[UUID, Mapping[str, Any], Mapping[Table, Rows]]],
+) -> None:
+    """The search rows of many records, after their change and in its transaction.
+
+    Args:
+        changed: of each record its id, the columns that were set, the children that were replaced.
+    """
+    index = index_of(main)
+    if index is None:
+        return
+    groups: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for row_id, row, children in changed:
+        names = index.touched(row, children)
+        if names:
+            made = index.made(names, row, children, organization_id)
+            groups.setdefault(names, []).append({index.key: row_id, **made})
+    for names, rows in groups.items():
+        values = {"org": organization_id, "search_rows": json.dumps(rows, default=str)}
+        await db.fetchrow(organization_id, _reindexed(index, names), values)
+
+
+@lru_cache(maxsize=128)
+def _reindexed(index: Index, names: tuple[str, ...]) -> Statement:
+    main, table = index.main, index.table
+    parts = [name for name in names if name in index.parts]
+    kinds: dict[str, Any] = {index.key: Uuid()} | {name: table.c[name].type for name in parts}
+    rows = recordset("search_rows", kinds)
+    values: dict[str, Any] = {name: rows.c[name] for name in parts}
+    values |= {
+        name: index.joined[name].expression(Sources(main)) for name in names if name in index.joined
+    }
+    values |= {name: main.c[name] for name in names if name in index.copied}
+    return Statement(
+        update(table)
+        .where(
+            table.c.organization_id == ORG,
+            main.c.organization_id == ORG,
+            main.c.id == rows.c[index.key],
+            table.c[index.key] == main.c.id,
+        )
+        .values(values)
+    )
 
 
 # -------------------------------------------------------------- what all records have

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
+    FromClause,
     Integer,
     LargeBinary,
     Table,
@@ -70,7 +71,7 @@ class Write:
     """How many human numbers this write takes."""
 
 
-def _typed(table: Table) -> dict[str, Any]:
+def typed(table: Table) -> dict[str, Any]:
     """How each column travels in a JSON parameter: bytes as hex text, the rest as itself."""
     return {
         c.name: Text() if isinstance(c.type, LargeBinary) else c.type
@@ -79,17 +80,17 @@ def _typed(table: Table) -> dict[str, Any]:
     }
 
 
-def _value(table: Table, name: str, source: ColumnElement[Any]) -> ColumnElement[Any]:
+def value_of(table: Table, name: str, source: ColumnElement[Any]) -> ColumnElement[Any]:
     return func.decode(source, "hex") if isinstance(table.c[name].type, LargeBinary) else source
 
 
-def _inserted(
+def inserted(
     table: Table, name: str, head: CTE, *conditions: ColumnElement[bool], ignore: bool = False
 ) -> CTE:
     """Insert the rows of the JSON parameter `name` into the table."""
-    rows = recordset(name, _typed(table))
+    rows = recordset(name, typed(table))
     names = [c.name for c in table.columns if c.name != "organization_id"]
-    values = [head.c.at if n in STAMPED else _value(table, n, rows.c[n]) for n in names]
+    values = [head.c.at if n in STAMPED else value_of(table, n, rows.c[n]) for n in names]
     source = select(ORG, *values).select_from(rows.join(head, true())).where(*conditions)
     if ignore:
         put = (
@@ -106,25 +107,25 @@ def _inserted(
     )
 
 
-def _replaced(table: Table, parent: str, head: CTE) -> CTE:
-    """All child rows anew: the old ones go first, so that a unique value may change its row."""
+def replaced(table: Table, theirs: ColumnElement[bool], head: CTE) -> CTE:
+    """All child rows anew: the old ones go first, so that a unique value may change its row.
+
+    Args:
+        theirs: which rows are those of the written records.
+    """
     name = table.name
     gone = (
         delete(table)
-        .where(
-            table.c.organization_id == ORG,
-            table.c[parent] == bindparam("id", type_=Uuid()),
-            exists(select(head.c.first)),
-        )
+        .where(table.c.organization_id == ORG, theirs, exists(select(head.c.first)))
         .returning(table.c.organization_id)
         .cte(f"{name}_gone")
     )
     all_gone = select(func.count()).select_from(gone).scalar_subquery() >= 0
-    return _inserted(table, name, head, all_gone)
+    return inserted(table, name, head, all_gone)
 
 
 def _insert_row(table: Table, head: CTE) -> CTE:
-    rows = recordset("row", _typed(table))
+    rows = recordset("row", typed(table))
     names = [c.name for c in table.columns if c.name != "organization_id"]
     values: list[ColumnElement[Any]] = []
     for name in names:
@@ -135,7 +136,7 @@ def _insert_row(table: Table, head: CTE) -> CTE:
         elif name in STAMPED:
             values.append(case((rows.c[name].is_not(None), head.c.at)))
         else:
-            values.append(_value(table, name, rows.c[name]))
+            values.append(value_of(table, name, rows.c[name]))
     source = select(ORG, *values).select_from(rows.join(head, true()))
     return (
         insert(table)
@@ -145,21 +146,29 @@ def _insert_row(table: Table, head: CTE) -> CTE:
     )
 
 
-def _update_row(table: Table, head: CTE) -> CTE:
-    """Set the columns that the JSON parameter carries; one statement whatever they are."""
-    sent = cast(bindparam("row", type_=Text()), JSONB)
-    rows = recordset("rows", _typed(table))
-    values: dict[str, Any] = {"version": table.c.version + 1}
+def changed_columns(
+    table: Table, rows: FromClause, sent: ColumnElement[Any], head: CTE
+) -> dict[str, ColumnElement[Any]]:
+    """What an update sets: the columns that are keys of `sent`, with the values of `rows`."""
+    values: dict[str, ColumnElement[Any]] = {"version": table.c.version + 1}
     if "updated_at" in table.c:
         values["updated_at"] = head.c.at
     fixed = ("organization_id", "id", "version", "number", "created_at", "updated_at")
     for c in table.columns:
         if c.name in fixed:
             continue
-        new = _value(table, c.name, rows.c[c.name])
+        new = value_of(table, c.name, rows.c[c.name])
         if c.name in STAMPED:
             new = case((rows.c[c.name].is_not(None), head.c.at))
         values[c.name] = case((func.jsonb_exists(sent, c.name), new), else_=c)
+    return values
+
+
+def _update_row(table: Table, head: CTE) -> CTE:
+    """Set the columns that the JSON parameter carries; one statement whatever they are."""
+    sent = cast(bindparam("row", type_=Text()), JSONB)
+    rows = recordset("rows", typed(table))
+    values = changed_columns(table, rows, sent, head)
     return (
         update(table)
         .where(
@@ -218,13 +227,14 @@ def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Stat
     if asked.operation == "insert":
         head = head_step(allowed, numbers=asked.numbers)
         written = _insert_row(table, head)
-        puts = {t.name: _inserted(t, t.name, head) for t in asked.replaced}
+        puts = {t.name: inserted(t, t.name, head) for t in asked.replaced}
     else:
         head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=asked.numbers)
         written = _update_row(table, head)
-        puts = {t.name: _replaced(t, asked.parent, head) for t in asked.replaced}
-    added = {t.name: _inserted(t, t.name, head) for t in asked.added}
-    ensured = [_inserted(t, t.name, head, ignore=True) for t in asked.ensured]
+        mine = bindparam("id", type_=Uuid())
+        puts = {t.name: replaced(t, t.c[asked.parent] == mine, head) for t in asked.replaced}
+    added = {t.name: inserted(t, t.name, head) for t in asked.added}
+    ensured = [inserted(t, t.name, head, ignore=True) for t in asked.ensured]
     names = readable(shape, rights)
     sources = Sources(written, puts)
     body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")

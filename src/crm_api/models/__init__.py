@@ -27,6 +27,7 @@ from crm_api.models.identity import (
     SignInThrottleRow,
     UserRow,
 )
+from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
@@ -51,6 +52,9 @@ __all__ = [
     "ContactSearchRow",
     "HeadRow",
     "IdempotencyRow",
+    "ImportPartRow",
+    "ImportRecordRow",
+    "ImportRow",
     "InvitationRow",
     "MembershipIndexRow",
     "MembershipRow",

@@ -11,7 +11,7 @@ from crm_api.catalogues.service import known_entries
 from crm_api.imports.mapping import override, read_pairs, suggest
 from crm_api.imports.reading import open_csv
 from crm_api.imports.rows import Finding, RowReader
-from crm_api.imports.service import ClientImport, Summary
+from crm_api.imports.running import ClientImport, Summary
 from crm_api.organizations.provision import find_context
 from crm_api.organizations.system import system_scope
 from tests.factories import Organization

@@ -38,7 +38,7 @@ async def test_a_body_without_a_length_is_counted_while_it_comes(sizes: tuple[in
 
 
 async def test_an_upload_path_may_have_a_larger_cap() -> None:
-    settings = replace(SMALL, body_bytes_by_prefix=(("/r", 150), ("/raw", 200)))
+    settings = replace(SMALL, body_bytes_by_path=(("/r", 150), ("/raw", 200)))
     async with client_of(settings) as client:
         assert (await client.post("/raw", content=b"x" * 200)).json() == {"read": 200}
         assert (await client.post("/raw", content=b"x" * 201)).status_code == 413

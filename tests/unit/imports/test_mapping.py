@@ -18,7 +18,15 @@ from crm_api.imports.mapping import (
     require_name,
     suggest,
 )
-from crm_api.imports.targets import TARGETS, choice_of, country_of, key_of, target_of, title_key
+from crm_api.imports.targets import (
+    TARGETS,
+    WHOLE,
+    choice_of,
+    country_of,
+    key_of,
+    target_of,
+    title_key,
+)
 from crm_api.kit.fields import Write
 
 
@@ -163,7 +171,7 @@ def test_columns_of_one_name_are_told_apart_by_their_place() -> None:
         ({"name": "nothing"}, "There is no field 'nothing'"),
         ({"city": "name", "name": "name"}, "Both 'name' and 'city'"),
         ({"name": "lifecycle"}, "There is no field 'lifecycle'"),
-        ({"name": "number"}, "There is no field 'number'"),
+        ({"name": "created_at"}, "There is no field 'created_at'"),
     ],
 )
 def test_a_decision_that_cannot_be_is_refused_in_words(pairs: dict[str, str], reason: str) -> None:
@@ -183,7 +191,8 @@ def test_a_list_without_names_is_refused_before_anything_is_read() -> None:
 
 def test_every_target_is_found_by_its_own_name() -> None:
     assert all(target_of(name) is target for name, target in TARGETS.items())
-    assert all(title_key(name) in target.titles for name, target in TARGETS.items())
+    named = {name: target for name, target in TARGETS.items() if name not in WHOLE}
+    assert all(title_key(name) in target.titles for name, target in named.items())
 
 
 # ------------------------------------------------------------------------- words
