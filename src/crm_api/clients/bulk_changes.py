@@ -75,8 +75,13 @@ def decide_change(
     return ClientChange(present, draft, moved_identity(draft, present))
 
 
+def refers(draft: Draft) -> bool:
+    """Whether anybody else is named in it: few drafts do."""
+    return any(draft.after.get(name) is not None for name in REFERENCES)
+
+
 async def reference_faults(scope: Scope, draft: Draft) -> list[Fault]:
-    """What is wrong with references to users and other clients; few drafts have a new one."""
+    """What is wrong with references to users and other clients: one look-up for each."""
     sent = {name: draft.after.get(name) for name in REFERENCES}
     ids = {name: UUID(str(value)) for name, value in sent.items() if value is not None}
     if ids:
