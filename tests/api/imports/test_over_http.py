@@ -312,6 +312,21 @@ async def test_what_was_done_before_a_cancel_stays_and_is_gone_on_from(
     assert found.document["state"] == "imported"
 
 
+async def test_what_was_stopped_before_it_began_may_still_be_decided(
+    radio: Organization,
+) -> None:
+    found = await sent(radio, NAMED)
+    await found.run("/commit?dry_run=true")
+    operation = (await found.call("POST", "/commit")).headers["location"]
+    await radio.call("manager", "POST", f"{operation}/cancel")
+    assert (await found.read())["state"] == "import_stopped"
+    assert found.document["summary"] is None
+    await found.set(on_duplicate="skip")
+    assert found.document["state"] == "uploaded"
+    await found.run()
+    assert await found.counts() == {"created": 2}
+
+
 # -------------------------------------------------------------------------------------- reported
 
 
