@@ -15,12 +15,11 @@ from crm_api.clients.rules import check_references
 from crm_api.clients.schemas import Client
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
-from crm_api.kit.bulk_updates import Change, update_many
+from crm_api.kit.bulk_updates import Change, load_many, update_many
 from crm_api.kit.changes import new_entry
 from crm_api.kit.deciding import sift
 from crm_api.kit.fields import Write
 from crm_api.kit.following import followers_of
-from crm_api.kit.reading import load_many
 from crm_api.kit.schemas import Patch
 from crm_api.kit.scope import Scope
 from crm_api.kit.service import FULL, Present
@@ -75,8 +74,13 @@ def decide_change(
     return ClientChange(present, draft, moved_identity(draft, present))
 
 
+def refers(draft: Draft) -> bool:
+    """Whether anybody else is named in it: few drafts do."""
+    return any(draft.after.get(name) is not None for name in REFERENCES)
+
+
 async def reference_faults(scope: Scope, draft: Draft) -> list[Fault]:
-    """What is wrong with references to users and other clients; few drafts have a new one."""
+    """What is wrong with references to users and other clients: one look-up for each."""
     sent = {name: draft.after.get(name) for name in REFERENCES}
     ids = {name: UUID(str(value)) for name, value in sent.items() if value is not None}
     if ids:

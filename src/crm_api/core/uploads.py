@@ -1,33 +1,13 @@
-"""The one reader of multipart bodies: one file, a few short fields, nothing kept in memory.
+"""A file that somebody sent, as the layers below the routers know it; nothing of HTTP."""
 
-How large the body may be is decided before (`core.exchange`), by the path.
-"""
-
-import asyncio
-import hashlib
-import json
-import shutil
-import tempfile
-import unicodedata
-from collections.abc import AsyncIterator, Collection
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path, PureWindowsPath
-from typing import IO, Any, Final
+from pathlib import Path
+from typing import Final
 
-from fastapi import Request
-from python_multipart.exceptions import FormParserError
-from starlette.datastructures import FormData, UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
+from crm_api.core.errors import Fault
 
-from crm_api.core.access import StaleActor
-from crm_api.core.errors import Fault, Refusal
-
-MULTIPART: Final = "multipart/form-data"
-FILE: Final = "file"
-MAX_FIELDS: Final = 20
-MAX_FIELD_BYTES: Final = 1 << 14
 MAX_NAME: Final = 200
+"""Characters of a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,89 +21,3 @@ class Upload:
     content: bytes
     """What tells the same request from another: boundaries differ from one to the next."""
     faults: tuple[Fault, ...]
-
-
-@asynccontextmanager
-async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[Upload]:
-    """The file and the fields of a multipart body; the file is removed afterwards.
-
-    Content faults are left in `Upload.faults`, as in any body.
-
-    Args:
-        fields: the names that the body takes besides `file`.
-
-    Raises:
-        Refusal: 415 for another content type, 400 for what is no multipart body.
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    coding = request.headers.get("content-encoding", "identity").lower()
-    if kind != MULTIPART or coding != "identity":
-        raise Refusal("unsupported_media_type", f"Send {MULTIPART}, not compressed.")
-    form: FormData | None = getattr(request.state, "form", None)
-    if form is None:
-        form = request.state.form = await _parsed(request)
-    try:
-        with tempfile.TemporaryDirectory(prefix="crm-upload-") as directory:
-            yield await _read(form, fields, Path(directory) / "file")
-    except StaleActor:
-        # The route decides again, and a body is received only once.
-        raise
-    except BaseException:
-        await form.close()
-        raise
-    else:
-        await form.close()
-
-
-async def _parsed(request: Request) -> FormData:
-    parser = MultiPartParser(
-        request.headers,
-        request.stream(),
-        max_files=1,
-        max_fields=MAX_FIELDS,
-        max_part_size=MAX_FIELD_BYTES,
-    )
-    try:
-        return await parser.parse()
-    except (MultiPartException, FormParserError):
-        detail = f"The body is no multipart body of one file and at most {MAX_FIELDS} fields."
-        raise Refusal("malformed_request", detail) from None
-
-
-async def _read(form: FormData, fields: Collection[str], path: Path) -> Upload:
-    found: dict[str, str] = {}
-    faults: list[Fault] = []
-    file: UploadFile | None = None
-    for name, value in form.multi_items():
-        if name == FILE and isinstance(value, UploadFile) and file is None:
-            file = value
-        elif name not in fields or not isinstance(value, str):
-            faults.append(Fault("unknown_field", "There is no such field.", pointer=""))
-        elif name in found:
-            faults.append(Fault("repeated_field", "Send this once.", pointer=f"/{name}"))
-        else:
-            found[name] = value
-    if file is None:
-        faults.append(Fault("required", "Send a file, with its name.", pointer=f"/{FILE}"))
-    if file is None or faults:
-        return Upload(None, "", found, b"", tuple(faults))
-    digest = await asyncio.to_thread(_copy, file.file, path)
-    name = _plain_name(file.filename)
-    content = json.dumps([digest, name, found], sort_keys=True).encode()
-    return Upload(path, name, found, content, ())
-
-
-def _copy(source: IO[Any], path: Path) -> str:
-    """Where another process finds it; answers a digest of it."""
-    source.seek(0)
-    with path.open("wb") as target:
-        shutil.copyfileobj(source, target)
-    with path.open("rb") as written:
-        return hashlib.file_digest(written, "sha256").hexdigest()
-
-
-def _plain_name(sent: str | None) -> str:
-    """The last part of whatever path was sent, of printable characters."""
-    name = PureWindowsPath(unicodedata.normalize("NFC", sent or "")).name
-    plain = "".join(c for c in name if c.isprintable() and not "\ud800" <= c <= "\udfff").strip()
-    return plain[-MAX_NAME:] or "list"

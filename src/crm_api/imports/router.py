@@ -8,7 +8,7 @@ from fastapi.responses import StreamingResponse
 
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
-from crm_api.core.uploads import FILE, MULTIPART, uploaded
+from crm_api.core.multipart import FILE, MULTIPART, uploaded
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.imports import jobs  # noqa: F401  # known to whoever serves or works
 from crm_api.imports.reports import ImportReports

@@ -252,7 +252,9 @@ class ImportService(RecordService):
         queued = await enqueue(
             self.scope, kind, params, total=total, result_url=report, claim=claim
         )
-        row = {"phase": phase, "operation_id": str(queued.id)}
+        row: dict[str, Any] = {"phase": phase, "operation_id": str(queued.id)}
+        if phase != "revert" and not params["offset"]:
+            row["summary"] = None
         diff = {"operation_id": (present.document["operation_id"], str(queued.id))}
         action = {"check": "checked", "import": "committed", "revert": "reverted"}[phase]
         await self.update(present, row, diff, action)
@@ -323,7 +325,9 @@ def _require_fresh(present: Present) -> None:
     state = present.document["state"]
     if state in _UNDER_WAY:
         raise Refusal("import_under_way", "It is at work right now.")
-    if state not in ("uploaded", "checked"):
+    # One that was stopped before its first step has taken nothing.
+    untouched = state == "import_stopped" and not present.document["summary"]
+    if state not in ("uploaded", "checked") and not untouched:
         raise Refusal("import_done", "Its rows were taken already.")
 
 

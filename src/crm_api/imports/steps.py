@@ -12,6 +12,7 @@ from crm_api.clients.bulk_changes import (
     ClientChange,
     load_clients,
     reference_faults,
+    refers,
     update_clients,
 )
 from crm_api.clients.conflicts import visible_lifecycles
@@ -213,7 +214,7 @@ class Steps:
                     decision.refuse(self._taken(record, clashes))
                 else:
                     changes.append((row.reading, client_id))
-            elif faults := await reference_faults(self._scope, draft):
+            elif refers(draft) and (faults := await reference_faults(self._scope, draft)):
                 decision.refuse(self._reader.findings(record, faults))
             else:
                 decision.creates.append(row)
@@ -280,7 +281,9 @@ class Steps:
             mine = keys_of_change(change)
             if clashes := self.claims.clashes(mine, decision.pending, found, own=present.id):
                 decision.refuse(self._taken(record, clashes))
-            elif faults := await reference_faults(self._scope, change.draft):
+            elif refers(change.draft) and (
+                faults := await reference_faults(self._scope, change.draft)
+            ):
                 decision.refuse(self._reader.findings(record, faults))
             else:
                 decision.changes.append((reading, change))

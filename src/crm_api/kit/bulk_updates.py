@@ -1,7 +1,7 @@
-"""Many changes in one statement: each row as it was decided on, its children, the log, one lock."""
+"""Many records read for decisions, and what was decided written in one statement, with its log."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -9,10 +9,13 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    ColumnElement,
     Integer,
     Table,
+    Text,
     Uuid,
     bindparam,
+    cast,
     exists,
     func,
     literal,
@@ -22,13 +25,46 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.sql.expression import CTE
 
-from crm_api.core.access import Actor
+from crm_api.core.access import Actor, Rights
 from crm_api.core.db import Database, Serialization, Statement
 from crm_api.kit.changes import Entry, head_step, log_step, log_values, recordset
 from crm_api.kit.guard import ORG
 from crm_api.kit.indexing import Rows, reindex
+from crm_api.kit.projection import Shape, Sources, as_json
+from crm_api.kit.reading import IDS, beside, found_by_id
+from crm_api.kit.scope import Scope
 from crm_api.kit.writing import changed_columns, inserted, replaced, typed
 from crm_api.models import HeadRow
+
+
+@lru_cache(maxsize=16)
+def _load_many(
+    shape: Shape, aside: tuple[tuple[str, Callable[[ColumnElement[Any]], Any]], ...], full: Rights
+) -> Statement:
+    main = shape.table
+    shown = select(*shape.columns(Sources(main), full, tuple(shape.resource.fields)))
+    document = as_json(shown.correlate(main)).correlate(main).scalar_subquery()
+    stored = as_json(select(*beside(shape)).correlate(main), "stored")
+    columns = [
+        main.c.id,
+        document.label("document"),
+        stored.correlate(main).scalar_subquery().label("row"),
+        *(cast(build(main.c.id), Text).label(name) for name, build in aside),
+    ]
+    ids = main.c.id == func.any(IDS)
+    return Statement(select(*columns).where(main.c.organization_id == ORG, ids))
+
+
+async def load_many(
+    scope: Scope,
+    shape: Shape,
+    ids: Collection[UUID],
+    full: Rights,
+    *,
+    aside: tuple[tuple[str, Callable[[ColumnElement[Any]], Any]], ...] = (),
+) -> dict[UUID, Any]:
+    """What a write of many records decides on, as `load_one` answers it for each; no guard."""
+    return await found_by_id(scope, _load_many(shape, aside, full), ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -160,7 +160,7 @@ def _load(
     document = as_json(
         select(*shape.columns(Sources(main), full, names)).select_from(main).where(*here)
     ).scalar_subquery()
-    row = as_json(select(*_beside(shape)).select_from(main).where(*here), "stored")
+    row = as_json(select(*beside(shape)).select_from(main).where(*here), "stored")
     columns = [
         guard(kind).label("ok"),
         document.label("document"),
@@ -174,7 +174,7 @@ def _load(
     return Statement(select(*columns))
 
 
-def _beside(shape: Shape) -> list[ColumnElement[Any]]:
+def beside(shape: Shape) -> list[ColumnElement[Any]]:
     """The columns that are no field of the document, or stand in it in another form."""
     told = shape.resource.fields.keys() - shape.expressions.keys() - {"id", "lifecycle"}
     return [column for column in shape.table.columns if column.name not in told]
@@ -205,36 +205,6 @@ async def load_one(
     require_ok(row)
     scope.verified = True
     return None if row["document"] is None else row
-
-
-@lru_cache(maxsize=16)
-def _load_many(
-    shape: Shape, aside: tuple[tuple[str, Callable[[ColumnElement[Any]], Any]], ...], full: Rights
-) -> Statement:
-    main = shape.table
-    shown = select(*shape.columns(Sources(main), full, tuple(shape.resource.fields)))
-    document = as_json(shown.correlate(main)).correlate(main).scalar_subquery()
-    stored = as_json(select(*_beside(shape)).correlate(main), "stored")
-    columns = [
-        main.c.id,
-        document.label("document"),
-        stored.correlate(main).scalar_subquery().label("row"),
-        *(cast(build(main.c.id), Text).label(name) for name, build in aside),
-    ]
-    ids = main.c.id == func.any(IDS)
-    return Statement(select(*columns).where(main.c.organization_id == ORG, ids))
-
-
-async def load_many(
-    scope: Scope,
-    shape: Shape,
-    ids: Collection[UUID],
-    full: Rights,
-    *,
-    aside: tuple[tuple[str, Callable[[ColumnElement[Any]], Any]], ...] = (),
-) -> dict[UUID, Any]:
-    """What a write of many records decides on, as `load_one` answers it for each; no guard."""
-    return await found_by_id(scope, _load_many(shape, aside, full), ids)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """What becomes of a row whose client is there: by mode, by what it is found, by what is asked."""
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ import pytest
 from tests.api.imports.lists import List, clients, sent, taken
 from tests.factories import Organization
 
-KEYS = {
+KEYS: Mapping[str, tuple[str, Callable[[Any], str]]] = {
     "number": ("number", lambda c: c["number"]),
     "email": ("email", lambda c: c["emails"][0]["address"]),
     "external_ref": ("id", lambda c: c["external_refs"][0]["id"]),
@@ -17,8 +18,8 @@ KEYS = {
 async def client(radio: Organization, name: str, **more: Any) -> dict[str, Any]:
     refs = [{"source": "list", "id": f"ref-{name}"}]
     address = f"{name.lower()}@there.example"
-    fields = {"external_refs": refs, "emails": [address], "remarks": "Before"} | more
-    return await radio.create_client(name=name, **fields)
+    fields: dict[str, Any] = {"external_refs": refs, "emails": [address], "remarks": "Before"}
+    return await radio.create_client(name=name, **(fields | more))
 
 
 async def now(radio: Organization, client_id: str) -> dict[str, Any]:

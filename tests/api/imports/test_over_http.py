@@ -146,7 +146,8 @@ async def test_a_list_that_is_refused_leaves_no_rows(
 async def test_faulty_fields_are_told_by_their_place(
     radio: Organization, fields: dict[str, str], pointer: str
 ) -> None:
-    answer = await send(radio, NAMED, **fields)
+    more: Any = fields
+    answer = await send(radio, NAMED, **more)
     assert answer.status_code == 422, answer.text
     assert [fault["pointer"] for fault in answer.json()["errors"]] == [pointer]
 
@@ -299,16 +300,31 @@ async def test_what_was_done_before_a_cancel_stays_and_is_gone_on_from(
     await work(radio)
     monkeypatch.undo()
     ended = (await radio.call("manager", "GET", operation)).json()
-    assert (ended["state"], ended["progress"]["done"]) == ("cancelled", 500)
-    assert await found.counts() == {"created": 500}
+    assert (ended["state"], ended["progress"]["done"]) == ("cancelled", 250)
+    assert await found.counts() == {"created": 250}
     assert found.document["state"] == "import_stopped"
     going_on = await found.run()
-    assert going_on["progress"] == {"done": 700, "total": 700, "percent": 100, "eta_seconds": None}
+    assert going_on["progress"] == {"done": 950, "total": 950, "percent": 100, "eta_seconds": None}
     assert await found.counts() == {"created": 1199, "duplicate": 1}
     (last,) = await found.report("&outcome=duplicate")
     # As if it had never been stopped: it is known what the rows before had taken.
     assert last["errors"][0]["detail"] == "Row 7 of this file has this name."
     assert found.document["state"] == "imported"
+
+
+async def test_what_was_stopped_before_it_began_may_still_be_decided(
+    radio: Organization,
+) -> None:
+    found = await sent(radio, NAMED)
+    await found.run("/commit?dry_run=true")
+    operation = (await found.call("POST", "/commit")).headers["location"]
+    await radio.call("manager", "POST", f"{operation}/cancel")
+    assert (await found.read())["state"] == "import_stopped"
+    assert found.document["summary"] is None
+    await found.set(on_duplicate="skip")
+    assert found.document["state"] == "uploaded"
+    await found.run()
+    assert await found.counts() == {"created": 2}
 
 
 # -------------------------------------------------------------------------------------- reported

@@ -70,7 +70,7 @@ async def furnish(radio: Organization) -> list[dict[str, Any]]:
     await radio.create_client(name="Bare")
     for sign in ("=", "+", "-", "@", "'=", "''", "\uff1d", '"'):
         await radio.create_client(name=f"{sign}x{secrets.token_hex(3)}", remarks=f"{sign}1;2, 3")
-    person = {"kind": "individual", "phones": ["0772 123499"], "emails": []}
+    person: dict[str, Any] = {"kind": "individual", "phones": ["0772 123499"], "emails": []}
     await radio.create_client(name="Grace Atim", **person)
     held = await radio.create_client(name="Held", status="active", type="partner")
     override = {"value": "active_advertiser", "reason": "Signed"}

@@ -4,7 +4,7 @@ import io
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +40,7 @@ def refusal(path: Path, limits: Limits = OF_UPLOADS) -> tuple[str, str]:
     return caught.value.code, str(caught.value)
 
 
-def workbook(*rows: list[object], macros: bool = False) -> bytes:
+def workbook(*rows: Sequence[object], macros: bool = False) -> bytes:
     held = io.BytesIO()
     book = xlsxwriter.Workbook(held)
     sheet = book.add_worksheet()
