@@ -24,6 +24,7 @@ from crm_api.core.tokens import TokenSigner
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.installation import REVISION, addresses, head_revision, refuse_unsafe_role
+from crm_api.meta.router import router as meta
 from crm_api.openapi.document import build_document
 from crm_api.organizations.router import router as organization
 
@@ -62,7 +63,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    parts = (clients, contacts, clients_of_contacts, identity, catalogues, organization)
+    parts = (clients, contacts, clients_of_contacts, identity, catalogues, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

@@ -162,7 +162,9 @@ class Client(Resource):
         Field(max_length=20, description="Its ids in other systems."),
     ] = []
     merged_into: Annotated[
-        UUID | None, Rule("card", NEVER), Field(description="The client that it was merged into.")
+        UUID | None,
+        Rule("card", NEVER, refers_to="clients"),
+        Field(description="The client that it was merged into."),
     ] = None
     created_at: Annotated[
         datetime,
@@ -176,7 +178,7 @@ class Client(Resource):
     ]
     type: Annotated[
         Key,
-        Rule("classification", filter=Op.EQ, defaulted=True),
+        Rule("classification", filter=Op.EQ, defaulted=True, catalogue="types"),
         Field(description="A type of the organization's presets.", examples=["prospect"]),
     ]
     type_status: Annotated[
@@ -194,7 +196,7 @@ class Client(Resource):
     ] = None
     industry: Annotated[
         Key | None,
-        Rule("classification", filter=Op.EQ | Op.NULL),
+        Rule("classification", filter=Op.EQ | Op.NULL, catalogue="industries"),
         Field(description="A key of the industries catalogue.", examples=["hospitality"]),
     ] = None
     stage: Annotated[
@@ -214,17 +216,17 @@ class Client(Resource):
     ] = None
     service_tier: Annotated[
         Key | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, catalogue="tiers"),
         Field(description="A key of the tiers catalogue."),
     ] = None
     region: Annotated[
         Key | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, catalogue="regions"),
         Field(description="A key of the regions catalogue."),
     ] = None
     owner_id: Annotated[
         UUID | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, refers_to="users"),
         Field(description="The user who looks after it."),
     ] = None
     potential: Annotated[
@@ -251,7 +253,7 @@ class Client(Resource):
     ] = []
     source: Annotated[
         Key | None,
-        Rule("lead", filter=Op.EQ | Op.NULL),
+        Rule("lead", filter=Op.EQ | Op.NULL, catalogue="sources"),
         Field(description="A key of the sources catalogue.", examples=["referral"]),
     ] = None
     source_detail: Annotated[
@@ -260,7 +262,9 @@ class Client(Resource):
         Field(description="More on where it came from."),
     ] = None
     referred_by_id: Annotated[
-        UUID | None, Rule("lead"), Field(description="The client that recommended us.")
+        UUID | None,
+        Rule("lead", refers_to="clients"),
+        Field(description="The client that recommended us."),
     ] = None
     target_audience: Annotated[
         Annotated[str, Prose(4000, 1)] | None,
@@ -341,7 +345,9 @@ class Client(Resource):
         list[TaxNumber], Rule("registration"), Field(max_length=10, description="Tax numbers.")
     ] = []
     tags: Annotated[
-        list[Key], Rule("remarks"), Field(max_length=50, description="Tags; new ones are made.")
+        list[Key],
+        Rule("remarks", catalogue="tags"),
+        Field(max_length=50, description="Tags; new ones are made."),
     ] = []
     remarks: Annotated[
         Annotated[str, Prose(10_000, 1)] | None,

@@ -142,7 +142,9 @@ class ApiKey(Resource):
         ),
     ]
     created_by: Annotated[
-        UUID, Rule("keys", NEVER), Field(description="The user whose live rights bound it.")
+        UUID,
+        Rule("keys", NEVER, refers_to="users"),
+        Field(description="The user whose live rights bound it."),
     ]
     created_at: Annotated[
         datetime, Rule("keys", NEVER, sort=True), Field(description="When it was made.")

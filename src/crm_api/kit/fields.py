@@ -64,6 +64,10 @@ class Rule:
     """Each change of any field moves it: only who reads every field reads it."""
     defaulted: bool = False
     """The system sets it when a create does not: always there, never required, never null."""
+    catalogue: str | None = None
+    """The catalogue whose keys it holds."""
+    refers_to: str | None = None
+    """The resource whose id it holds."""
     data_class: DataClass = DataClass.PUBLIC
 
 
