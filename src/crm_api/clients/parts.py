@@ -188,6 +188,13 @@ class SiteEntry(BaseModel):
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
 
 
+class Owner(BaseModel):
+    """With `expand=owner`: the user who looks after the client, if anybody does."""
+
+    id: Annotated[UUID, Field(description="The user.")]
+    name: Annotated[str, Field(max_length=200, description="The name.", examples=["Ada Nakato"])]
+
+
 class ContactLink(BaseModel):
     """The link to a person: in which roles, since when."""
 

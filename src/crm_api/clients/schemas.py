@@ -17,6 +17,7 @@ from crm_api.clients.parts import (
     LinkEntry,
     NotificationSettings,
     OperatingHours,
+    Owner,
     Preferences,
     ServiceDetails,
     Site,
@@ -95,6 +96,7 @@ class Client(Resource):
     logged: ClassVar = {"type_override": "assessment"}
     # Parts of a value that take another group than the field: field → part → group.
     guarded_parts: ClassVar = {"type_status": {"override": "assessment", "evidence": "airing"}}
+    expanded: ClassVar = {"owner": Owner | None}
     create_options: ClassVar = {
         "allow_duplicate": (
             bool,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -126,6 +126,8 @@ class Resource(BaseModel):
     """Resource verb → initials (A M F P) of the roles that hold it."""
     guarded_parts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field → part of its value → the group that this part takes besides the field's own."""
+    expanded: ClassVar[Mapping[str, Any]] = {}
+    """`?expand=` key that is no field → the type of what stands there when it is asked for."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
@@ -147,6 +149,8 @@ class Resource(BaseModel):
             # A key that the caller may not read is absent, so that none can be promised.
             found.pop("required", None)
             found["x-access"] = {name: access_of(cls, name) for name in cls.fields}
+            for name, kind in cls.expanded.items():
+                found["properties"][name] = handler(TypeAdapter(kind).core_schema)
         return found
 
 
