@@ -17,6 +17,7 @@ from crm_api.kit.scope import Scope
 
 T = TypeVar("T")
 
+EXAMPLE_ETAG = '"5d41402abc4b2a76b9719d911017c592"'
 PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
 """An id in a path; a malformed one is the id of no record."""
 
@@ -26,6 +27,7 @@ IfMatch = Annotated[
         alias="If-Match",
         max_length=400,
         description="The ETag that the change was decided on; a stale one is 412.",
+        examples=[EXAMPLE_ETAG],
     ),
 ]
 IfNoneMatch = Annotated[
@@ -34,6 +36,7 @@ IfNoneMatch = Annotated[
         alias="If-None-Match",
         max_length=400,
         description="An ETag that you hold; 304 when it is still current.",
+        examples=[EXAMPLE_ETAG],
     ),
 ]
 
@@ -151,20 +154,24 @@ def _limit() -> dict[str, Any]:
 class OneQuery:
     """The query of a single resource: `fields`, `expand`, `explain`."""
 
-    def __init__(self, expansions: Sequence[str] = ()) -> None:
+    def __init__(self, expansions: Sequence[str] = (), *, example: str = "id,name") -> None:
         self.query_parameters = [
-            _parameter(
-                "fields",
-                "Only these fields, by commas.",
-                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
-                "id,name",
-            ),
+            _fields(example),
             *_expand(expansions),
             EXPLAIN,
         ]
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)
+
+
+def _fields(example: str) -> dict[str, Any]:
+    return _parameter(
+        "fields",
+        "Only these fields, by commas.",
+        {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
+        example,
+    )
 
 
 def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
@@ -206,12 +213,7 @@ class ListQuery:
                 {"type": "string", "enum": directions},
                 directions[0],
             ),
-            _parameter(
-                "fields",
-                "Only these fields, by commas.",
-                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
-                "id,name",
-            ),
+            _fields(",".join([*cls.fields][:2])),
             *_expand(expansions),
             _parameter(
                 "count",

@@ -34,6 +34,9 @@ class CatalogueEntry(Resource):
     grants: ClassVar = {"entries": "rcu rcu r r"}
     verbs: ClassVar = {"delete": "AM"}
     default_sort: ClassVar = "position"
+    # As an industry; other catalogues have members of their own.
+    create_example: ClassVar = {"key": "aviation", "label": "Aviation", "position": 3}
+    patch_example: ClassVar = {"label": "Hotels and restaurants"}
 
     catalogue: Annotated[
         Catalogue,

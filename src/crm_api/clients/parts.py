@@ -218,7 +218,11 @@ class ContactLink(BaseModel):
 class LinkEntry(BaseModel):
     """A link as it is sent: an existing `contact_id`, or a new `contact`."""
 
-    model_config = _PART
+    model_config = _PART | ConfigDict(
+        json_schema_extra={
+            "examples": [{"contact": {"name": "Ada Nakato"}, "roles": ["billing"]}],
+        }
+    )
 
     contact_id: Annotated[UUID | None, Field(description="A person that is known.")] = None
     contact: Annotated[ContactEntry | None, Field(description="A new person.")] = None

@@ -97,6 +97,21 @@ class Client(Resource):
     # Parts of a value that take another group than the field: field → part → group.
     guarded_parts: ClassVar = {"type_status": {"override": "assessment", "evidence": "airing"}}
     expanded: ClassVar = {"owner": Owner | None}
+    create_example: ClassVar = {
+        "name": "Kampala Coffee Ltd",
+        "industry": "hospitality",
+        "emails": ["hello@kampala-coffee.example.com"],
+        "phones": [{"country": "UG", "national": "0772 123456", "label": "work"}],
+        "sites": [{"kind": "physical", "country_code": "UG", "city": "Kampala"}],
+        "contacts": [{"contact": {"name": "Ada Nakato"}, "roles": ["primary"]}],
+        "tags": ["coffee"],
+    }
+    patch_example: ClassVar = {
+        "stage": "growing",
+        "products_services": "Speciality coffee",
+        "phones": [{"e164": "+256772123456", "label": "work"}],
+        "remarks": "Prefers to meet in the morning",
+    }
     create_options: ClassVar = {
         "allow_duplicate": (
             bool,
@@ -189,12 +204,12 @@ class Client(Resource):
     status: Annotated[
         Status,
         Rule("classification", filter=Op.EQ, defaulted=True),
-        Field(description="Where the relation stands.", examples=["active"]),
+        Field(description="Where the relation stands.", examples=["prospect"]),
     ]
     status_reason: Annotated[
         Annotated[str, Line(1, 500)] | None,
         Rule("classification"),
-        Field(description="Why the status was changed.", examples=["Asked for a break"]),
+        Field(description="Why the status was changed.", examples=["Asked for an offer"]),
     ] = None
     industry: Annotated[
         Key | None,

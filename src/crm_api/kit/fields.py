@@ -128,6 +128,10 @@ class Resource(BaseModel):
     """Field → part of its value → the group that this part takes besides the field's own."""
     expanded: ClassVar[Mapping[str, Any]] = {}
     """`?expand=` key that is no field → the type of what stands there when it is asked for."""
+    create_example: ClassVar[Mapping[str, Any] | None] = None
+    """A body that succeeds, where the examples of the fields together would not."""
+    patch_example: ClassVar[Mapping[str, Any] | None] = None
+    """As `create_example`."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
