@@ -16,12 +16,14 @@ import jsonschema_rs
 
 from crm_api.core.config import Settings
 from crm_api.core.cors import EXPOSED
+from crm_api.core.errors import PROBLEMS
 from crm_api.main import create_app
 from crm_api.openapi.document import build_document
 
 Json = dict[str, Any]
 DOCUMENT = "urn:document"
 PROBLEM = "application/problem+json"
+STANDARD = frozenset({"type", "title", "status", "detail", "code", "request_id", "errors"})
 OPEN_SCHEMAS = frozenset({"Problem"})
 """Components that may carry members which no schema names."""
 
@@ -117,7 +119,10 @@ class Contract:
         if media not in content:
             yield f"{media or 'no media type'}, documented is {', '.join(content)}"
         elif body and media.endswith("json"):
-            yield from self.schema_faults(content[media]["schema"], json.loads(body))
+            value = json.loads(body)
+            yield from self.schema_faults(content[media]["schema"], value)
+            if media == PROBLEM:
+                yield from _untold_members(value)
 
     def _header_faults(self, reply: Json, headers: Mapping[str, str]) -> Iterator[str]:
         documented: Json = reply.get("headers", {})
@@ -137,6 +142,18 @@ class Contract:
                 for name in EXPOSED
                 if name in headers and name not in documented
             )
+
+
+def _untold_members(problem: Json) -> Iterator[str]:
+    """What a problem carries that its page does not describe; and the page is that of its code."""
+    code = str(problem.get("code"))
+    if code not in PROBLEMS:
+        yield f"the code {code} has no page"
+        return
+    if not problem["type"].endswith(f"/problems/{code.replace('_', '-')}"):
+        yield f"the type {problem['type']} is not the page of {code}"
+    for name in problem.keys() - STANDARD - PROBLEMS[code].members.keys():
+        yield f"the page of {code} does not describe the member {name}"
 
 
 def _is_refusal(reply: Json) -> bool:
