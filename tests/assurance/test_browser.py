@@ -90,8 +90,8 @@ def test_documentation_page_signs_in_and_tries_an_operation(open_to_it: Installa
     assert found["list"]["status"] == "200", found["list"]
     assert "next_cursor" in found["list"]["text"]
     assert "Authorization: Bearer" in found["list"]["request"]
-    # No example of an optional parameter was sent along as a filter.
-    assert f"{open_to_it.address}/v1/clients'" in found["list"]["request"]
+    # The default is sent, and no example of an optional parameter as if it were a filter.
+    assert f"{open_to_it.address}/v1/clients?limit=50'" in found["list"]["request"]
 
 
 def test_front_end_of_another_origin_does_its_first_day(
