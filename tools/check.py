@@ -62,7 +62,7 @@ def outcome(check: Check, no_node: str) -> str:
 def environment() -> dict[str, str]:
     """The tools of the environment before those of the machine, and plain text from all."""
     path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return os.environ | {"NO_COLOR": "1", "PATH": path}
+    return os.environ | {"NO_COLOR": "1", "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def command(*arguments: str) -> str:
@@ -210,9 +210,11 @@ def browser() -> str:
 
 def chromium() -> bool:
     """Whether there is one, if need be after installing Debian's."""
-    if shutil.which("chromium") is None and shutil.which("apt-get") and os.geteuid() == 0:
-        quiet = ("apt-get", "install", "-qq", "--yes", "--no-install-recommends", "chromium")
-        command("apt-get", "update", "-qq") or command(*quiet)
+    can_install = shutil.which("apt-get") is not None and os.geteuid() == 0
+    if shutil.which("chromium") is None and can_install:
+        for words in (("update",), ("install", "--yes", "--no-install-recommends", "chromium")):
+            if problem := command("apt-get", "-qq", *words):
+                print(f"── browser ── apt-get {words[0]}: {problem}")
     return shutil.which("chromium") is not None
 
 

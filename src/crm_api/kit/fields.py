@@ -276,10 +276,15 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     return found
 
 
+def hidden_parts(cls: type[Resource], rights: Rights, name: str) -> frozenset[str]:
+    """The parts of a field's value that take a group which these rights do not read."""
+    parts = cls.guarded_parts.get(name, {})
+    return frozenset(p for p, group in parts.items() if not rights.can(cls.resource, "read", group))
+
+
 def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:
     """A readable field's value without the parts that take a group of their own."""
-    parts = cls.guarded_parts.get(name, {})
-    hidden = {p for p, group in parts.items() if not rights.can(cls.resource, "read", group)}
+    hidden = hidden_parts(cls, rights, name)
     if not hidden or not isinstance(value, dict):
         return value
     return {part: inner for part, inner in value.items() if part not in hidden}

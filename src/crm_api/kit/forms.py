@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import TypeAdapter
 
 from crm_api.core.access import Rights
-from crm_api.kit.fields import Field, Resource, Write, mask_of
+from crm_api.kit.fields import Field, Resource, Write, hidden_parts, mask_of
 
 Json = dict[str, Any]
 
@@ -52,15 +52,11 @@ def _form(field: Field, cls: type[Resource], rights: Rights) -> Json:
         "group": rule.group,
         "required": field.required and bool(rule.write & Write.ON_CREATE),
         "nullable": field.nullable,
-        **_without(shape_of(schema, schema.get("$defs", {})), hidden_parts(cls, field, rights)),
+        **_without(
+            shape_of(schema, schema.get("$defs", {})), hidden_parts(cls, rights, field.name)
+        ),
         **{name: value for name, value in more.items() if value is not None},
     }
-
-
-def hidden_parts(cls: type[Resource], field: Field, rights: Rights) -> frozenset[str]:
-    """The parts of the field's value that take a group which these rights do not read."""
-    parts = cls.guarded_parts.get(field.name, {})
-    return frozenset(p for p, group in parts.items() if not rights.can(cls.resource, "read", group))
 
 
 def _without(shape: Json, parts: frozenset[str]) -> Json:

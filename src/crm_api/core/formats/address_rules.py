@@ -120,10 +120,9 @@ def form_of(country: str) -> AddressForm:
     """The form of a country in `places.countries()`. Reads a file: keep what it answers."""
     own = cast("Mapping[str, _Entry]", load_validation_data(country))[country]
     layout = own.get("fmt", _DEFAULT_FORMAT)
-    shown = (_LINES[letter] for letter in _PLACES.findall(layout))
     has_postal = "%Z" in layout and "zip" in own
     return AddressForm(
-        lines=tuple(dict.fromkeys(shown)),
+        lines=tuple({_LINES[letter]: None for letter in _PLACES.findall(layout)}),
         required=_required(own),
         postal_pattern=f"^(?:{own['zip']})$" if has_postal else None,
         postal_example=own["zipex"].split(",")[0] if has_postal and "zipex" in own else None,
