@@ -198,6 +198,9 @@ class Owner(BaseModel):
 class ContactLink(BaseModel):
     """The link to a person: in which roles, since when."""
 
+    # Who may write links and not read them is answered the id alone.
+    model_config = ConfigDict(json_schema_extra={"required": ["id"]})
+
     id: Annotated[UUID, Field(description="The id of the link.")]
     contact_id: Annotated[UUID, Field(description="The person.")]
     roles: Annotated[list[ContactRole], Field(max_length=5, description="Roles at this client.")]
