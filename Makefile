@@ -57,10 +57,11 @@ lock: python ## write the lock files anew from pyproject.toml (UPGRADE=1 takes n
 	$(COMPILE) pyproject.toml --group dev --group build -o requirements-dev.lock; \
 	$(COMPILE) pyproject.toml -c requirements-dev.lock -o requirements.lock; \
 	$(COMPILE) --group pyproject.toml:build -c requirements-dev.lock -o requirements-build.lock; \
+	$(COMPILE) --group pyproject.toml:generator -o requirements-generator.lock; \
 	$(COMPILE) --group pyproject.toml:node -o requirements-node.lock
 
 clean: ## remove what was built; data (.data) stays
-	@rm -rf "$(VENV)" node_modules build dist .pytest_cache .mypy_cache .ruff_cache \
+	@rm -rf "$(VENV)" .venv-generator node_modules build dist .pytest_cache .mypy_cache .ruff_cache \
 		.hypothesis .import_linter_cache
 	@find src tests migrations tools benchmarks -name __pycache__ -type d -prune \
 		-exec rm -rf {} + 2>/dev/null || true

@@ -19,6 +19,7 @@ from crm_api.core.passwords import PasswordHasher
 from crm_api.installation import Addresses
 from crm_api.main import create_app
 from tests.canaries import Bystander, make_bystander
+from tests.contract import product_contract
 from tests.database import HOME, create_database, drop_database, others_are_testing
 from tests.digest import Digests
 from tests.factories import Organization, make_organization
@@ -66,7 +67,7 @@ async def app(settings: Settings, database: Addresses) -> AsyncIterator[FastAPI]
 async def watch(app: FastAPI, database: Addresses) -> AsyncIterator[Watch]:
     """The invariants that hold after every request of the suite (`tests.watch`)."""
     digests = await Digests.connect(database.owner)
-    yield Watch(digests)
+    yield Watch(digests, contract=product_contract())
     await digests.close()
 
 

@@ -3,7 +3,7 @@
 I1 no word and no id of another organization in a reply, header or log line. I2 no 5xx, but for 503
 where a test says that it injects a fault. I3 after a 4xx the database is what it was, but for the
 control records that `tests.digest` publishes. I4 no secret in a reply or log line, but for the one
-reply that issues it.
+reply that issues it. C every reply is what the document says (`tests.contract`).
 """
 
 import base64
@@ -12,7 +12,7 @@ import gzip
 import json
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -25,6 +25,7 @@ from fastapi import FastAPI
 
 from crm_api.core import logs
 from tests.canaries import CANARY, CANARY_PHONE
+from tests.contract import Contract
 from tests.database import PASSWORD as DATABASE_PASSWORD
 from tests.digest import ON_REUSE, Digest, Digests, changed
 from tests.factories import PASSWORD
@@ -114,6 +115,8 @@ class Answered:
     text: str
     is_replayed: bool
     code: str
+    fields: Mapping[str, str]
+    """The headers by name."""
 
     @property
     def all(self) -> str:
@@ -123,8 +126,15 @@ class Answered:
 class Watch:
     """Looks at every request and reply of one application."""
 
-    def __init__(self, digests: Digests, bystander_id: UUID | None = None) -> None:
+    def __init__(
+        self,
+        digests: Digests,
+        bystander_id: UUID | None = None,
+        contract: Contract | None = None,
+    ) -> None:
         self.digests = digests
+        self.contract = contract
+        """What the application promises; None for one that promises nothing."""
         self.lines = Lines()
         self.bystander_id = bystander_id
         """The organization whose canaries nobody else may see."""
@@ -175,6 +185,7 @@ class Watch:
         self._no_foreign_id(sent, answered)
         self._no_secret(sent, answered, logged)
         self._lines_are_json(sent, logged)
+        self._keeps_its_word(sent, answered)
         if 400 <= answered.status < 500:
             await self._nothing_changed(sent, answered)
 
@@ -244,6 +255,19 @@ class Watch:
             except ValueError:
                 raise BrokenInvariant(f"{sent.name}: a log line is no JSON: {line[:500]}") from None
 
+    def _keeps_its_word(self, sent: Sent, answered: Answered) -> None:
+        method, path = sent.place
+        if self.contract is None or not path.startswith("/v1/") or method == "OPTIONS":
+            return
+        if sent.organization_id is not None and sent.organization_id == self.bystander_id:
+            return  # its canaries stand where no request could have put them
+        told = (answered.status, answered.fields, answered.text)
+        if faults := self.contract.faults(method, path, *told):
+            raise BrokenInvariant(
+                f"C: {sent.name} answered {answered.status}, which the document does not say: "
+                f"{'; '.join(faults[:10])}\n{answered.text[:1000]}"
+            )
+
     async def _nothing_changed(self, sent: Sent, answered: Answered) -> None:
         if sent.organization_id is None:
             moved = await self.digests.written_since(sent.moment)
@@ -306,6 +330,7 @@ def answered_of(response: httpx.Response, raw: bytes) -> Answered:
         text,
         "idempotency-replayed" in response.headers,
         code,
+        response.headers,
     )
 
 

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +20,11 @@ ROOT = Path(__file__).resolve().parent.parent
 BIN = Path(sys.executable).parent
 SPEC = "openapi/openapi.json"
 NODE_FLOOR = 20
+CLIENTS = ROOT / "build" / "clients"
+GENERATOR = ROOT / ".venv-generator"
+
+
+NODE_LOCK = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +62,7 @@ def outcome(check: Check, no_node: str) -> str:
 def environment() -> dict[str, str]:
     """The tools of the environment before those of the machine, and plain text from all."""
     path = f"{BIN}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
-    return os.environ | {"NO_COLOR": "1", "PATH": path}
+    return os.environ | {"NO_COLOR": "1", "PATH": path, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def command(*arguments: str) -> str:
@@ -136,10 +142,16 @@ def openapi_linters() -> str:
 
 
 def node_packages() -> str:
+    """What is wrong with them; several checks may ask at once."""
+    with NODE_LOCK:
+        return _node_packages()
+
+
+def _node_packages() -> str:
     try:
         lock = (ROOT / "package-lock.json").read_bytes()
     except FileNotFoundError:
-        return "package-lock.json is missing: it locks the linters."
+        return "package-lock.json is missing: it locks the linters and generators."
     stamp = ROOT / "node_modules" / ".crm-api"
     digest = hashlib.sha256(lock).hexdigest()
     if stamp.is_file() and stamp.read_text(encoding="utf-8") == digest:
@@ -151,14 +163,73 @@ def node_packages() -> str:
     return problem
 
 
+def typescript_clients() -> str:
+    """Three generators, and for each a small program that must compile under `tsc --strict`."""
+    if problem := node_packages():
+        return problem
+    shutil.rmtree(CLIENTS, ignore_errors=True)
+    output = str(CLIENTS.relative_to(ROOT))
+    runs = (
+        ("openapi-typescript", SPEC, "--output", f"{output}/openapi-typescript/schema.d.ts"),
+        ("openapi-ts", "--input", f"./{SPEC}", "--output", f"{output}/hey-api", "--no-log-file"),
+        ("orval", "--input", SPEC, "--output", f"{output}/orval/client.ts", "--client", "fetch"),
+        ("tsc", "--project", "tests/consumers"),
+    )
+    problems = (command("npx", "--no-install", *run) for run in runs)
+    return next((problem for problem in problems if problem), "")
+
+
+def python_client() -> str:
+    """The generator in an environment of its own, and the test that calls what it makes."""
+    lock = ROOT / "requirements-generator.lock"
+    stamp = GENERATOR / "crm-api"
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if not stamp.is_file() or stamp.read_text(encoding="utf-8") != digest:
+        problem = command(sys.executable, "-m", "venv", "--clear", str(GENERATOR)) or command(
+            *(str(GENERATOR / "bin" / "python"), "-m", "pip", "install", "-qq"),
+            *("--require-hashes", "--only-binary=:all:", "--requirement", str(lock)),
+        )
+        if problem:
+            return problem
+        stamp.write_text(digest, encoding="utf-8")
+    return command("pytest", "-q", "--no-header", "tests/assurance/test_python_client.py")
+
+
+def browser() -> str:
+    """The pages and a foreign front end in Chromium. Without one nothing is proved, so CI fails."""
+    if problem := node_packages():
+        return problem
+    if not chromium():
+        missing = "Chromium is not there and cannot be installed: apt-get install chromium."
+        if os.environ.get("CI") == "true":
+            return missing
+        print(f"── browser: NOT RUN ── {missing}")
+        return ""
+    return command("pytest", "-q", "--no-header", "tests/assurance/test_browser.py")
+
+
+def chromium() -> bool:
+    """Whether there is one, if need be after installing Debian's."""
+    can_install = shutil.which("apt-get") is not None and os.geteuid() == 0
+    if shutil.which("chromium") is None and can_install:
+        for words in (("update",), ("install", "--yes", "--no-install-recommends", "chromium")):
+            if problem := command("apt-get", "-qq", *words):
+                print(f"── browser ── apt-get {words[0]}: {problem}")
+    return shutil.which("chromium") is not None
+
+
 # The long ones first: the short ones fill the gaps.
 CHECKS = (
+    Check("clients-typescript (openapi-typescript, hey-api, orval)", typescript_clients, True),
+    Check("client-python (openapi-python-client)", python_client),
+    Check("browser (chromium)", browser, needs_node=True),
     tool("mypy", "mypy"),
     tool("pyright", "pyright", needs_node=True),
     Check("openapi-lint (spectral, redocly)", openapi_linters, needs_node=True),
     tool("openapi-current", "crm-api", "openapi", "--check"),
     tool("matrix-current", "crm-api", "matrix", "--check"),
     Check("migrations (squawk)", migrations),
+    tool("openapi-breaking", sys.executable, "tools/breaking.py"),
     tool("openapi-valid", "openapi-spec-validator", SPEC),
     tool("imports (import-linter)", "lint-imports", "--no-cache", "--no-logo"),
     tool("dependencies (deptry)", "deptry", "--no-ansi", "src"),

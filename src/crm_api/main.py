@@ -37,6 +37,7 @@ from crm_api.installation import (
     keep_embedded,
     refuse_unsafe_role,
 )
+from crm_api.meta.router import router as meta
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
@@ -78,7 +79,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
     more = (client_refs, client_overrides, client_past)
-    parts = (*records, *more, identity, catalogues, imports, exports, organization)
+    parts = (*records, *more, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

@@ -21,6 +21,7 @@ from crm_api.kit.suggesting import DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS
 
 T = TypeVar("T")
 
+EXAMPLE_ETAG = '"5d41402abc4b2a76b9719d911017c592"'
 PathId = Annotated[UUID, BeforeValidator(id_or_nil)]
 """An id in a path; a malformed one is the id of no record."""
 
@@ -42,6 +43,7 @@ IfMatch = Annotated[
         alias="If-Match",
         max_length=400,
         description="The ETag that the change was decided on; a stale one is 412.",
+        examples=[EXAMPLE_ETAG],
     ),
 ]
 IfNoneMatch = Annotated[
@@ -50,6 +52,7 @@ IfNoneMatch = Annotated[
         alias="If-None-Match",
         max_length=400,
         description="An ETag that you hold; 304 when it is still current.",
+        examples=[EXAMPLE_ETAG],
     ),
 ]
 
@@ -102,7 +105,7 @@ async def tried(scope: Scope, write: Awaitable[T], *, dry_run: bool) -> T:
 class IdempotencyKey:
     """Documents the header; `claim` reads it, as it needs the scope too."""
 
-    query_parameters = (
+    query_parameters = (  # ready-made parameters of any place, as everywhere
         {
             "name": "Idempotency-Key",
             "in": "header",
@@ -192,14 +195,11 @@ ERASED: dict[int | str, dict[str, Any]] = {
 class OneQuery:
     """The query of a single resource: `fields`, `expand`, `explain`; of what has a past `as_of`."""
 
-    def __init__(self, expansions: Sequence[str] = (), *, past: bool = False) -> None:
+    def __init__(
+        self, expansions: Sequence[str] = (), *, past: bool = False, example: str = "id,name"
+    ) -> None:
         self.query_parameters = [
-            _parameter(
-                "fields",
-                "Only these fields, by commas.",
-                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
-                "id,name",
-            ),
+            _fields(example),
             *_expand(expansions),
             *([_AS_OF] if past else []),
             EXPLAIN,
@@ -207,6 +207,15 @@ class OneQuery:
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)
+
+
+def _fields(example: str) -> dict[str, Any]:
+    return _parameter(
+        "fields",
+        "Only these fields, by commas.",
+        {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
+        example,
+    )
 
 
 def _expand(expansions: Sequence[str]) -> list[dict[str, Any]]:
@@ -293,12 +302,7 @@ class ListQuery:
                 {"type": "string", "enum": directions},
                 directions[0],
             ),
-            _parameter(
-                "fields",
-                "Only these fields, by commas.",
-                {"type": "string", "minLength": 1, "maxLength": 2000, "pattern": "^[a-z_, ]+$"},
-                "id,name",
-            ),
+            _fields(",".join([*cls.fields][:2])),
             *_expand(expansions),
             _parameter(
                 "count",

@@ -1,12 +1,14 @@
 """Fixtures of the assurance tests: a stage for each module, and what the application offers."""
 
 import secrets
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from tests.assurance.installation import Installation, installed
 from tests.assurance.world import World, make_world
 from tests.canaries import Bystander
 from tests.factories import Organization, make_organization
@@ -21,6 +23,13 @@ async def spec(api: httpx.AsyncClient) -> Json:
     assert answer.status_code == 200, answer.text
     document: Json = answer.json()
     return document
+
+
+@pytest.fixture(scope="module")
+def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    """What a reader has after `make run`, on a port of its own."""
+    with installed(tmp_path_factory.mktemp("installation")) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")

@@ -13,8 +13,12 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import httpx
 
 from crm_api.installation import Addresses
+from tests.contract import product_contract
 from tests.factories import Organization
 
 START_SECONDS = 60
@@ -46,7 +50,11 @@ class Call:
 class Answer:
     status: int
     headers: Mapping[str, str]
-    body: Any
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text) if self.text else None
 
     @property
     def code(self) -> str:
@@ -71,7 +79,10 @@ class Servers:
         for raw, (_, writer) in zip([call.raw() for call in calls], used, strict=True):
             writer.write(raw)
         async with asyncio.timeout(ANSWER_SECONDS):
-            return list(await asyncio.gather(*(_answer(reader) for reader, _ in used)))
+            answers = await asyncio.gather(*(_answer(reader) for reader, _ in used))
+        for call, answer in zip(calls, answers, strict=True):
+            keeps_its_word(call, answer)
+        return list(answers)
 
     async def _connection(self, n: int) -> Connection:
         """The n-th one; opened anew where the server has closed it for being idle."""
@@ -95,7 +106,16 @@ async def _answer(reader: asyncio.StreamReader) -> Answer:
     pairs = (line.partition(": ") for line in head[1:] if line)
     headers = {name.lower(): value for name, _, value in pairs}
     content = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Answer(status, headers, json.loads(content) if content else None)
+    return Answer(status, headers, content.decode())
+
+
+def keeps_its_word(call: Call, answer: Answer) -> None:
+    """As `tests.watch` for what is sent through the application: the document says so."""
+    path = urlsplit(call.path).path
+    if path.startswith("/v1/"):
+        told = (answer.status, httpx.Headers(dict(answer.headers)), answer.text)
+        faults = product_contract().faults(call.method, path, *told)
+        assert not faults, f"{call.method} {path} answered {answer.status}: {faults}"
 
 
 def call(organization: Organization, role: str, method: str, path: str, **more: Any) -> Call:

@@ -1,92 +1,19 @@
 """The README's tour, pasted line by line into bash against a real server with demo data."""
 
 import asyncio
-import contextlib
-import os
 import re
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import urlopen
 
 import asyncpg
-import pytest
 
-from crm_api.core.embedded import Server, ensure_server, remove_server
+from crm_api.core.embedded import Server, ensure_server
 from tests.architecture.sources import ROOT
+from tests.assurance.installation import COMMAND, PASSWORD, Installation
 from tests.assurance.tour import Shell, matches, parts_of
 
 README = ROOT / "README.md"
-COMMAND = Path(sys.executable).with_name("crm-api")
-PASSWORD = "plum kettle orbit 27"
 ADDRESS = "http://127.0.0.1:8000"
-READY_SECONDS = 60
-
-
-@dataclass(frozen=True)
-class Installation:
-    """What `make run` makes, in a directory and on a port of the test's own."""
-
-    address: str
-    environment: dict[str, str]
-
-
-@pytest.fixture(scope="module")
-def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    home = tmp_path_factory.mktemp("readme")
-    port = free_port()
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("CRM_", "DATABASE_URL"))}
-    environment = kept | {
-        "CRM_DATA_DIR": str(home / "data"),
-        "CRM_PORT": str(port),
-        "CRM_DEMO_PASSWORD": PASSWORD,
-        "TMPDIR": str(home),
-    }
-    try:
-        subprocess.run([COMMAND, "demo"], env=environment, check=True, capture_output=True)
-        with serving(environment, port):
-            yield Installation(f"http://127.0.0.1:{port}", environment)
-    finally:
-        remove_server(home / "data" / "postgres")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-@contextlib.contextmanager
-def serving(environment: dict[str, str], port: int) -> Iterator[None]:
-    server = subprocess.Popen(
-        [COMMAND, "serve"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        deadline = time.monotonic() + READY_SECONDS
-        while not is_ready(port):
-            assert server.poll() is None, "the server ended at its start"
-            assert time.monotonic() < deadline, "the server does not answer"
-            time.sleep(0.1)
-        yield
-    finally:
-        server.terminate()
-        server.wait(timeout=30)
-
-
-def is_ready(port: int) -> bool:
-    try:
-        with urlopen(f"http://127.0.0.1:{port}/readyz", timeout=2) as answer:
-            return bool(answer.status == 200)
-    except (URLError, OSError):
-        return False
 
 
 def test_tour_answers_what_the_readme_says(installation: Installation) -> None:

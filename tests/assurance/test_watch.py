@@ -1,7 +1,8 @@
 """The watch that stands around every request of the suite notices each broken invariant."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 import asyncpg
@@ -13,6 +14,7 @@ from fastapi import FastAPI, Request, Response
 from crm_api.core.ids import new_id
 from crm_api.installation import Addresses
 from tests.canaries import CANARY, CANARY_PHONE, Bystander
+from tests.contract import product_contract
 from tests.digest import CONTROL, ON_REUSE, WATCHED, Digests
 from tests.factories import PASSWORD, Organization
 from tests.watch import BrokenInvariant, Watch
@@ -100,6 +102,60 @@ async def test_id_that_another_organization_saw_first_is_noticed(
         await rogue.get(other)
     # Who asks for an id knows it: a refusal may repeat it.
     await rogue.get(other, f"/v1/clients/{mine}")
+
+
+FULL = {"X-Request-Id": "x", "RateLimit": "x", "RateLimit-Policy": "x", "ETag": '"x"'}
+PROBLEM = {
+    "type": "/problems/not-found",
+    "title": "x",
+    "status": 404,
+    "detail": "x",
+    "code": "not_found",
+    "request_id": "x",
+    "errors": [],
+}
+BROKEN_WORDS: Mapping[str, tuple[str, int, Any, Mapping[str, str], str]] = {
+    "status": ("/v1/me", 202, {}, FULL, "202 is not documented"),
+    "path": ("/v1/nothing", 200, {}, FULL, "200 is not documented"),
+    "member": ("/v1/roles/x", 200, {"colour": "red"}, FULL, "colour"),
+    "type": ("/v1/roles/x", 200, {"name": 7}, FULL, "/name"),
+    "format": ("/v1/roles/x", 200, {"id": "x"}, FULL, "/id"),
+    "promise": ("/v1/me", 200, {}, FULL, "required"),
+    "ETag": ("/v1/roles/x", 200, {}, {**FULL, "ETag": ""}, "ETag"),
+    "header": ("/v1/roles/x", 200, {}, {**FULL, "Link": "x"}, "Link is not documented"),
+    "missing header": ("/v1/roles/x", 200, {}, {"ETag": '"x"'}, "X-Request-Id is missing"),
+    "code": ("/v1/roles/x", 404, PROBLEM | {"code": "odd"}, FULL, "odd has no page"),
+    "page": ("/v1/roles/x", 404, PROBLEM | {"type": "/problems/odd"}, FULL, "not the page"),
+    "further member": ("/v1/roles/x", 404, PROBLEM | {"who": "x"}, FULL, "the member who"),
+}
+
+
+@pytest.mark.parametrize("what", BROKEN_WORDS)
+async def test_reply_that_the_document_does_not_say_is_noticed(
+    rogue: Rogue, radio: Organization, what: str
+) -> None:
+    path, status, body, headers, words = BROKEN_WORDS[what]
+    rogue.watch.contract = product_contract()
+    kind = "application/json" if status < 400 else "application/problem+json"
+    sent = {name: value for name, value in headers.items() if value} | {"Content-Type": kind}
+
+    async def answer(_: Request) -> Response:
+        return Response(json.dumps(body), status, sent)
+
+    rogue.answer = answer
+    with pytest.raises(BrokenInvariant, match=f"^C: .*{words}"):
+        await rogue.get(radio, path)
+
+
+async def test_reply_of_another_type_is_noticed(rogue: Rogue, radio: Organization) -> None:
+    rogue.watch.contract = product_contract()
+
+    async def answer(_: Request) -> Response:
+        return Response("<p>", 200, {**FULL, "Content-Type": "text/html"})
+
+    rogue.answer = answer
+    with pytest.raises(BrokenInvariant, match="text/html, documented is application/json"):
+        await rogue.get(radio, "/v1/roles/x")
 
 
 @pytest.mark.parametrize("status", [500, 502, 503])

@@ -86,7 +86,7 @@ async def get_catalogue_entry(
     scope: CurrentScope,
     catalogue: InCatalogue,
     key: EntryKey,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(example="key,label"))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read one entry."""

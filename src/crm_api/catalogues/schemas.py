@@ -34,6 +34,9 @@ class CatalogueEntry(Resource):
     grants: ClassVar = {"entries": "rcu rcu r r"}
     verbs: ClassVar = {"delete": "AM"}
     default_sort: ClassVar = "position"
+    # As an industry; other catalogues have members of their own.
+    create_example: ClassVar = {"key": "aviation", "label": "Aviation", "position": 3}
+    patch_example: ClassVar = {"label": "Hotels and restaurants"}
 
     catalogue: Annotated[
         Catalogue,
@@ -94,8 +97,9 @@ class CatalogueEntry(Resource):
         Field(description="Of a tier: its clients need an emergency contact.", examples=[False]),
     ] = None
     stages: Annotated[
-        Annotated[list[Key], Field(min_length=1, max_length=50)] | None,
-        Rule("entries"),
+        Annotated[list[Key], Field(max_length=50)] | None,
+        # A new one has none yet; who sends them sends at least one.
+        Rule("entries", accepts=Annotated[list[Key], Field(min_length=1, max_length=50)]),
         Field(description="Of a workflow: its stages, in order.", examples=[["growing", "mature"]]),
     ] = None
 

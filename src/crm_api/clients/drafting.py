@@ -36,11 +36,9 @@ PLAIN = plain_fields(Client, CLIENTS, settled=SETTLED)
 _PLAIN = frozenset(PLAIN)
 EMPTY = empty_values(Client)
 CATALOGUED = {
-    "type": "types",
-    "industry": "industries",
-    "service_tier": "tiers",
-    "region": "regions",
-    "source": "sources",
+    name: field.rule.catalogue
+    for name, field in Client.fields.items()
+    if field.rule.catalogue is not None and name != "tags"  # a new tag is made, not refused
 }
 REVIEW_MONTHS = 3
 

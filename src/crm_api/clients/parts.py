@@ -180,8 +180,18 @@ class SiteEntry(BaseModel):
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
 
 
+class Owner(BaseModel):
+    """With `expand=owner`: the user who looks after the client, if anybody does."""
+
+    id: Annotated[UUID, Field(description="The user.")]
+    name: Annotated[str, Field(max_length=200, description="The name.", examples=["Ada Nakato"])]
+
+
 class ContactLink(BaseModel):
     """The link to a person: in which roles, since when."""
+
+    # Who may write links and not read them is answered the id alone.
+    model_config = ConfigDict(json_schema_extra={"required": ["id"]})
 
     id: Annotated[UUID, Field(description="The id of the link.")]
     contact_id: Annotated[UUID, Field(description="The person.")]
@@ -203,7 +213,11 @@ class ContactLink(BaseModel):
 class LinkEntry(BaseModel):
     """A link as it is sent: an existing `contact_id`, or a new `contact`."""
 
-    model_config = _PART
+    model_config = _PART | ConfigDict(
+        json_schema_extra={
+            "examples": [{"contact": {"name": "Ada Nakato"}, "roles": ["billing"]}],
+        }
+    )
 
     contact_id: Annotated[UUID | None, Field(description="A person that is known.")] = None
     contact: Annotated[ContactEntry | None, Field(description="A new person.")] = None

@@ -88,7 +88,8 @@ async def create_client(
     "/batch",
     status_code=207,
     dependencies=[Idempotent, Declared],
-    responses=answers(207, BatchResult, "One result for each operation, in order."),
+    responses=answers(207, BatchResult, "One result for each operation, in order.")
+    | {404: {}, 412: {}},  # of the item at which an atomic batch failed
     openapi_extra=needs("clients.*:create", "clients.*:update", "clients:delete"),
 )
 async def batch_clients(

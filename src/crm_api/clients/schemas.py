@@ -16,6 +16,7 @@ from crm_api.clients.parts import (
     LinkEntry,
     NotificationSettings,
     OperatingHours,
+    Owner,
     Preferences,
     ServiceDetails,
     Site,
@@ -103,6 +104,22 @@ class Client(Resource):
     logged: ClassVar = {"type_override": "assessment"}
     # Parts of a value that take another group than the field: field → part → group.
     guarded_parts: ClassVar = {"type_status": {"override": "assessment", "evidence": "airing"}}
+    expanded: ClassVar = {"owner": Owner | None}
+    create_example: ClassVar = {
+        "name": "Kampala Coffee Ltd",
+        "industry": "hospitality",
+        "emails": ["hello@kampala-coffee.example.com"],
+        "phones": [{"country": "UG", "national": "0772 123456", "label": "work"}],
+        "sites": [{"kind": "physical", "country_code": "UG", "city": "Kampala"}],
+        "contacts": [{"contact": {"name": "Ada Nakato"}, "roles": ["primary"]}],
+        "tags": ["coffee"],
+    }
+    patch_example: ClassVar = {
+        "stage": "growing",
+        "products_services": "Speciality coffee",
+        "phones": [{"e164": "+256772123456", "label": "work"}],
+        "remarks": "Prefers to meet in the morning",
+    }
     create_options: ClassVar = {
         "allow_duplicate": (
             bool,
@@ -170,7 +187,9 @@ class Client(Resource):
         Field(max_length=MAX_REFS, description="Its ids in other systems."),
     ] = []
     merged_into: Annotated[
-        UUID | None, Rule("card", NEVER), Field(description="The client that it was merged into.")
+        UUID | None,
+        Rule("card", NEVER, refers_to="clients"),
+        Field(description="The client that it was merged into."),
     ] = None
     created_at: Annotated[
         datetime,
@@ -184,7 +203,7 @@ class Client(Resource):
     ]
     type: Annotated[
         Key,
-        Rule("classification", filter=Op.EQ, defaulted=True),
+        Rule("classification", filter=Op.EQ, defaulted=True, catalogue="types"),
         Field(description="A type of the organization's presets.", examples=["prospect"]),
     ]
     type_status: Annotated[
@@ -193,16 +212,16 @@ class Client(Resource):
     status: Annotated[
         Status,
         Rule("classification", filter=Op.EQ, defaulted=True),
-        Field(description="Where the relation stands.", examples=["active"]),
+        Field(description="Where the relation stands.", examples=["prospect"]),
     ]
     status_reason: Annotated[
         Annotated[str, Line(1, 500)] | None,
         Rule("classification"),
-        Field(description="Why the status was changed.", examples=["Asked for a break"]),
+        Field(description="Why the status was changed.", examples=["Asked for an offer"]),
     ] = None
     industry: Annotated[
         Key | None,
-        Rule("classification", filter=Op.EQ | Op.NULL),
+        Rule("classification", filter=Op.EQ | Op.NULL, catalogue="industries"),
         Field(description="A key of the industries catalogue.", examples=["hospitality"]),
     ] = None
     stage: Annotated[
@@ -222,17 +241,17 @@ class Client(Resource):
     ] = None
     service_tier: Annotated[
         Key | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, catalogue="tiers"),
         Field(description="A key of the tiers catalogue."),
     ] = None
     region: Annotated[
         Key | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, catalogue="regions"),
         Field(description="A key of the regions catalogue."),
     ] = None
     owner_id: Annotated[
         UUID | None,
-        Rule("assessment", filter=Op.EQ | Op.NULL),
+        Rule("assessment", filter=Op.EQ | Op.NULL, refers_to="users"),
         Field(description="The user who looks after it."),
     ] = None
     potential: Annotated[
@@ -259,7 +278,7 @@ class Client(Resource):
     ] = []
     source: Annotated[
         Key | None,
-        Rule("lead", filter=Op.EQ | Op.NULL),
+        Rule("lead", filter=Op.EQ | Op.NULL, catalogue="sources"),
         Field(description="A key of the sources catalogue.", examples=["referral"]),
     ] = None
     source_detail: Annotated[
@@ -268,7 +287,9 @@ class Client(Resource):
         Field(description="More on where it came from."),
     ] = None
     referred_by_id: Annotated[
-        UUID | None, Rule("lead"), Field(description="The client that recommended us.")
+        UUID | None,
+        Rule("lead", refers_to="clients"),
+        Field(description="The client that recommended us."),
     ] = None
     target_audience: Annotated[
         Annotated[str, Prose(4000, 1)] | None,
@@ -349,7 +370,9 @@ class Client(Resource):
         list[TaxNumber], Rule("registration"), Field(max_length=10, description="Tax numbers.")
     ] = []
     tags: Annotated[
-        list[Key], Rule("remarks"), Field(max_length=50, description="Tags; new ones are made.")
+        list[Key],
+        Rule("remarks", catalogue="tags"),
+        Field(max_length=50, description="Tags; new ones are made."),
     ] = []
     remarks: Annotated[
         Annotated[str, Prose(10_000, 1)] | None,

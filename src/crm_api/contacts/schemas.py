@@ -129,12 +129,12 @@ class Contact(Resource):
     ] = False
     owner_id: Annotated[
         UUID | None,
-        Rule("coding", filter=Op.EQ | Op.NULL),
+        Rule("coding", filter=Op.EQ | Op.NULL, refers_to="users"),
         Field(description="The user who looks after the person."),
     ] = None
     reports_to_id: Annotated[
         UUID | None,
-        Rule("coding", filter=Op.EQ | Op.NULL),
+        Rule("coding", filter=Op.EQ | Op.NULL, refers_to="contacts"),
         Field(description="The contact whom the person reports to."),
     ] = None
 

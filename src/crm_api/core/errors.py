@@ -12,6 +12,8 @@ class Problem:
     status: int
     title: str
     advice: str
+    members: Mapping[str, str] = field(default_factory=dict)
+    """Name → meaning of each member that its documents may carry besides the standard ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +33,18 @@ class Fault:
             "detail": self.detail,
         }
 
+
+_EXPLAINED: Mapping[str, str] = {
+    "explanation": "With `explain=permission`: the rule that refused, field by field or the right that is missing.",
+}
+_BLOCKED: Mapping[str, str] = {
+    "candidates": "Who is in the way, as far as you may see it, and whether each is live.",
+    "next": "The calls that you may make now, such as opening, linking or restoring one.",
+}
+_STALE: Mapping[str, str] = {
+    "current_etag": "The ETag of the record as it is now.",
+    "current": "The present values of the fields that you sent and may read.",
+}
 
 PROBLEMS: dict[str, Problem] = {
     # 400
@@ -73,16 +87,19 @@ PROBLEMS: dict[str, Problem] = {
         403,
         "Your role does not allow this",
         "Ask an administrator for the right that is named, or add `?explain=permission` to see the rule.",
+        _EXPLAINED,
     ),
     "field_not_writable": Problem(
         403,
         "A field may not be changed by your role",
         "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may write.",
+        _EXPLAINED,
     ),
     "field_not_readable": Problem(
         403,
         "A field may not be read by your role",
         "Leave out the fields that are named; `GET /v1/me/permissions` lists what you may read.",
+        _EXPLAINED,
     ),
     # 404, 405
     "not_found": Problem(
@@ -101,22 +118,31 @@ PROBLEMS: dict[str, Problem] = {
         409,
         "A client with this name exists",
         "Open or link the candidate, or send `allow_duplicate: true` when your role allows it.",
+        _BLOCKED,
     ),
     "email_in_use": Problem(
         409,
         "This e-mail address belongs to another record",
         "Open the record that holds it, or use another address.",
+        _BLOCKED,
     ),
     "email_in_use_inactive": Problem(
         409,
         "This e-mail address belongs to an archived record",
         "Restore that record, or send `on_inactive: create` to take the address from it.",
+        _BLOCKED,
     ),
     "registration_number_in_use": Problem(
-        409, "This registration number belongs to another client", "Open the client that holds it."
+        409,
+        "This registration number belongs to another client",
+        "Open the client that holds it.",
+        _BLOCKED,
     ),
     "reference_in_use": Problem(
-        409, "This external reference belongs to another record", "Open the record that holds it."
+        409,
+        "This external reference belongs to another record",
+        "Open the record that holds it.",
+        _BLOCKED,
     ),
     "primary_required": Problem(
         409, "There must be one primary contact", "Make another contact primary first."
@@ -137,6 +163,7 @@ PROBLEMS: dict[str, Problem] = {
         409,
         "You belong to several organizations",
         "Send `organization` with one of the slugs that are listed.",
+        {"organizations": "The slugs of those to which you belong."},
     ),
     "already_rotated": Problem(
         409, "The refresh token was just rotated", "Use the pair that the other request received."
@@ -173,6 +200,7 @@ PROBLEMS: dict[str, Problem] = {
         412,
         "The record has changed since you read it",
         "Compare the current values that are given, then retry with the current ETag.",
+        _STALE,
     ),
     "body_too_large": Problem(
         413,
@@ -181,7 +209,9 @@ PROBLEMS: dict[str, Problem] = {
     ),
     "uri_too_long": Problem(414, "The URL is too long", "Use `POST` search, or fewer filters."),
     "unsupported_media_type": Problem(
-        415, "This content type is not read here", "Send `application/json`."
+        415,
+        "This content type is not read here",
+        "Send one of the types that the API document names, such as `application/json`.",
     ),
     "rate_limited": Problem(429, "Too many requests", "Wait for the time in `Retry-After`."),
     "headers_too_large": Problem(431, "The headers are too large", "Send smaller headers."),
@@ -236,6 +266,7 @@ PROBLEMS: dict[str, Problem] = {
         503,
         "The service cannot answer right now",
         "Retry after the time in `Retry-After`, with the same `Idempotency-Key`.",
+        {"checks": "On `/readyz`: what was looked at, and whether it is well."},
     ),
 }
 

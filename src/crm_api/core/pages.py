@@ -9,7 +9,7 @@ from typing import Final
 from fastapi import APIRouter
 from starlette.responses import HTMLResponse, Response
 
-from crm_api.core.errors import PROBLEMS, Refusal
+from crm_api.core.errors import PROBLEMS, Problem, Refusal
 from crm_api.core.problems import PAGES, slug_of
 
 _STYLE: Final = (
@@ -24,6 +24,26 @@ _HEADERS: Final = {
         "form-action 'none'; frame-ancestors 'none'"
     ),
     "Cache-Control": "public, max-age=3600",
+}
+# What a status of ours means for whoever sent the request.
+_HAPPENED: Final = {
+    400: "The request could not be read, so nothing of it was looked at or done.",
+    401: "It is not known who asks, or what proves it no longer holds. Nothing was done.",
+    403: "It is known who asks, but the role or the scopes do not allow this. Nothing was done.",
+    404: "Nothing was found at this place, or it is not there for you. Nothing was done.",
+    405: "The path exists, but not with this method. Nothing was done.",
+    409: "The request is sound, but what is there now stands against it. Nothing was changed.",
+    410: "What was asked for was there, and is no longer kept.",
+    412: "The request was decided on an older state of the record. Nothing was changed.",
+    413: "The body is larger than what is read here. Nothing was done.",
+    414: "The URL is longer than what is read here. Nothing was done.",
+    415: "The body is not of a type that is read here. Nothing was done.",
+    422: "The request was read and its content refused, every fault at once. Nothing was changed.",
+    429: "More requests came than the quota allows. This one was not looked at.",
+    431: "The headers are larger than what is read here. Nothing was done.",
+    500: "The fault is ours. Whether anything was done is not certain.",
+    503: "The service is busy, starting or without its database. If it is not certain that nothing "
+    "was done, the same `Idempotency-Key` makes the retry safe.",
 }
 _CODES: Final = {slug_of(code): code for code in PROBLEMS}
 
@@ -60,9 +80,21 @@ def _page(slug: str) -> str:
     return _document(
         problem.title,
         f"<h1>{escape(problem.title)}</h1><p>Status {problem.status}, code <code>{code}</code></p>"
-        f"<h2>What to do</h2><p>{_prose(problem.advice)}</p>"
+        f"<h2>What happened</h2><p>{_prose(problem.title)}. {_prose(_HAPPENED[problem.status])}</p>"
+        f"<h2>What to do</h2><p>{_prose(problem.advice)}</p>{_members(problem)}"
         f'<p><a href="{PAGES}">All problems</a></p>',
     )
+
+
+def _members(problem: Problem) -> str:
+    """What the document of this code may carry besides the standard members."""
+    if not problem.members:
+        return ""
+    rows = "".join(
+        f"<dt><code>{escape(name)}</code></dt><dd>{_prose(meaning)}</dd>"
+        for name, meaning in problem.members.items()
+    )
+    return f"<h2>Further members</h2><dl>{rows}</dl>"
 
 
 def _prose(text: str) -> str:

@@ -94,6 +94,7 @@ class Role(Resource):
     grants: ClassVar = {"definition": "rcu r r r"}
     verbs: ClassVar = {"manage": "A"}
     default_sort: ClassVar = "name"
+    patch_example: ClassVar = {"scopes": ["clients.*:read", "contacts.*:read"]}
 
     id: Annotated[UUID, Rule("definition", NEVER), Field(description="Its id.")]
     name: Annotated[
@@ -142,7 +143,9 @@ class ApiKey(Resource):
         ),
     ]
     created_by: Annotated[
-        UUID, Rule("keys", NEVER), Field(description="The user whose live rights bound it.")
+        UUID,
+        Rule("keys", NEVER, refers_to="users"),
+        Field(description="The user whose live rights bound it."),
     ]
     created_at: Annotated[
         datetime, Rule("keys", NEVER, sort=True), Field(description="When it was made.")
@@ -217,7 +220,10 @@ class AcceptInvitationBody(BaseModel):
     ] = None
     password: Annotated[
         NewPassword | None,
-        Field(description="A new person's password; a known person keeps the present one."),
+        Field(
+            description="A new person's password; a known person keeps the present one.",
+            examples=["seven quiet herons cross the marsh"],
+        ),
     ] = None
 
 
@@ -338,7 +344,14 @@ def extended(
     members: dict[str, Any] = {n: (f.annotation, f) for n, f in cls.model_fields.items()}
     for key, (kind, description) in extra.items():
         members[key] = (kind, Field(default=None, description=description))
-    return create_model(name, __doc__=about, **members)
+    return create_model(
+        name, __doc__=about, __config__=ConfigDict(json_schema_extra=_promise_nothing), **members
+    )
+
+
+def _promise_nothing(schema: dict[str, Any]) -> None:
+    """As of the resource itself: a key that is not asked for, or not readable, is absent."""
+    schema.pop("required", None)
 
 
 def page_of(item: type[BaseModel], name: str, about: str) -> type[BaseModel]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum, Flag, auto
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler
+from pydantic import BaseModel, ConfigDict, GetJsonSchemaHandler, TypeAdapter
 from pydantic.fields import FieldInfo
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -64,6 +64,10 @@ class Rule:
     """Each change of any field moves it: only who reads every field reads it."""
     defaulted: bool = False
     """The system sets it when a create does not: always there, never required, never null."""
+    catalogue: str | None = None
+    """The catalogue whose keys it holds."""
+    refers_to: str | None = None
+    """The resource whose id it holds."""
     data_class: DataClass = DataClass.PUBLIC
 
 
@@ -126,6 +130,12 @@ class Resource(BaseModel):
     """The field that says who made a row: whoever holds `read_own` alone finds no other rows."""
     searched: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
     """Column of the search row → every (resource, group) that who is to find by it must read."""
+    expanded: ClassVar[Mapping[str, Any]] = {}
+    """`?expand=` key that is no field → the type of what stands there when it is asked for."""
+    create_example: ClassVar[Mapping[str, Any] | None] = None
+    """A body that succeeds, where the examples of the fields together would not."""
+    patch_example: ClassVar[Mapping[str, Any] | None] = None
+    """As `create_example`."""
     fields: ClassVar[Mapping[str, Field]] = {}
 
     @classmethod
@@ -148,6 +158,8 @@ class Resource(BaseModel):
             # A key that the caller may not read is absent, so that none can be promised.
             found.pop("required", None)
             found["x-access"] = {name: access_of(cls, name) for name in cls.fields}
+            for name, kind in cls.expanded.items():
+                found["properties"][name] = handler(TypeAdapter(kind).core_schema)
         return found
 
 
@@ -293,10 +305,15 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     return found
 
 
+def hidden_parts(cls: type[Resource], rights: Rights, name: str) -> frozenset[str]:
+    """The parts of a field's value that take a group which these rights do not read."""
+    parts = cls.guarded_parts.get(name, {})
+    return frozenset(p for p, group in parts.items() if not rights.can(cls.resource, "read", group))
+
+
 def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:
     """A readable field's value without the parts that take a group of their own."""
-    parts = cls.guarded_parts.get(name, {})
-    hidden = {p for p, group in parts.items() if not rights.can(cls.resource, "read", group)}
+    hidden = hidden_parts(cls, rights, name)
     if not hidden or not isinstance(value, dict):
         return value
     return {part: inner for part, inner in value.items() if part not in hidden}

@@ -39,7 +39,8 @@ from crm_api.models import IdempotencyRow
 T = TypeVar("T")
 
 MAX_KEY = 255
-_LIVE = IdempotencyRow.created_at > func.now() - text("interval '24 hours'")
+KEPT_HOURS = 24
+_LIVE = IdempotencyRow.created_at > func.now() - text(f"interval '{KEPT_HOURS} hours'")
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,12 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
             )
     for name, (kind, about) in _options(prefix, cls).items():
         members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
+    extra: dict[str, Any] = {"x-access": access}
+    if (example := getattr(cls, f"{prefix.lower()}_example", None)) is not None:
+        extra["examples"] = [example]
     model = create_model(
         f"{prefix}{cls.__name__}",
-        __config__=_STRICT | ConfigDict(json_schema_extra={"x-access": access}),
+        __config__=_STRICT | ConfigDict(json_schema_extra=extra),
         __doc__=_ABOUT[prefix].format(cls.__name__.lower()),
         **members,
     )

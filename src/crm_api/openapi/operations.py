@@ -1,6 +1,6 @@
 """One operation: its name, parameters, body, replies and security, from a route and its parts."""
 
-import re
+import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,7 +30,6 @@ _ORDER: Final = (
 _FASTAPI_DESCRIPTION: Final = "Successful Response"
 # FastAPI describes streams by `itemSchema`, which is a word of OpenAPI 3.2.
 _STREAM_SCHEMA: Final = {"type": "string", "maxLength": 10_000_000, "pattern": "^[^\\u0000]*$"}
-_WRITES: Final = frozenset({"PUT", "PATCH", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,6 +180,7 @@ class Operations:
     def _finish_replies(self, route: Route, operation: Json) -> None:
         declared: Json = operation["responses"]
         replies: Json = {}
+        self._add_implied(operation, declared)
         for status in sorted(declared):
             if status[:1] in "23":
                 replies[status] = self._finish_reply(route, operation, status, declared[status])
@@ -194,17 +194,26 @@ class Operations:
             replies[str(error)] = reply
         operation["responses"] = replies
 
+    def _add_implied(self, operation: Json, declared: Json) -> None:
+        """The successes that a parameter brings along: a dry run creates nothing, so is no 201."""
+        names = _parameter_names(operation)
+        if "dry_run" in names and "201" in declared:
+            words = {"description": "With `dry_run`: what would be; nothing was stored."}
+            declared.setdefault("200", copy.deepcopy(declared["201"]) | words)
+        if "If-None-Match" in names:
+            declared.setdefault("304", {})
+
     def _errors_of(self, route: Route, operation: Json) -> set[int]:
         """What may happen to any operation of this shape, whoever wrote its route."""
         errors = {400, 401, 414, 422, 429, 431, 500, 503}
-        names = {parameter["name"] for parameter in operation.get("parameters", ())}
+        names = _parameter_names(operation)
         if "{" in route.path:
             errors.add(404)
         if route.scopes is not None:
             errors.add(403)
         if "requestBody" in operation:
             errors |= {413, 415}
-        if route.method in _WRITES or "Idempotency-Key" in names:
+        if route.method != "GET":
             errors.add(409)
         if "If-Match" in names:
             errors.add(412)
@@ -246,21 +255,39 @@ class Operations:
     def _reply_headers(self, route: Route, operation: Json, status: str, content: Json) -> set[str]:
         names: set[str] = set(parts.COMMON_HEADERS)
         is_page = self._is_page(content)
-        single = re.search(r"\}$|^/v1/[^/]+/by-ref/", route.path) is not None
-        has_json = "application/json" in content
-        if status in ("201", "304") or (has_json and single and not is_page):
+        is_rehearsal = status == "200" and "201" in operation["responses"]
+        if status in ("201", "304") or is_rehearsal or self._is_record(route, operation, content):
             names.add("ETag")
         if status in ("201", "202"):
             names.add("Location")
         if is_page and route.method == "GET":
             names.add("Link")
-        if any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ())):
+        if "Idempotency-Key" in _parameter_names(operation):
             names.add("Idempotency-Replayed")
         if operation.get("deprecated"):
             names |= {"Deprecation", "Sunset"}
         return names
 
+    def _is_record(self, route: Route, operation: Json, content: Json) -> bool:
+        """Whether one record is answered as the caller sees it: its path, parameters or fields."""
+        if "application/json" not in content or self._is_page(content):
+            return False
+        parts_of = self._properties(content).values()
+        return (
+            route.path.endswith("}")
+            or bool(_parameter_names(operation) & {"If-Match", "If-None-Match"})
+            or any("x-access" in part for part in parts_of)
+        )
+
     def _is_page(self, content: Json) -> bool:
+        return "next_cursor" in self._properties(content)
+
+    def _properties(self, content: Json) -> Json:
         reference = content.get("application/json", {}).get("schema", {}).get("$ref", "")
         schema = self._definitions.get(reference.removeprefix(schemas.REF), {})
-        return "next_cursor" in schema.get("properties", {})
+        properties: Json = schema.get("properties", {})
+        return properties
+
+
+def _parameter_names(operation: Json) -> set[str]:
+    return {parameter["name"] for parameter in operation.get("parameters", ())}

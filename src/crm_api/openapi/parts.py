@@ -45,7 +45,14 @@ def _text(description: str, example: str, length: int, **more: str) -> Json:
     return {"description": description, "schema": schema, "example": example}
 
 
-HEADERS: Final[Json] = {
+# Always there where they are documented; the others depend on the case.
+_ALWAYS: Final = frozenset(
+    {
+        *("X-Request-Id", "RateLimit", "RateLimit-Policy"),
+        *("Location", "Allow", "WWW-Authenticate"),
+    }
+)
+_HEADERS: Final[Json] = {
     "X-Request-Id": _text(
         "The id of this request, also in the server's log; quote it in reports.", EXAMPLE_ID, 64
     ),
@@ -91,6 +98,11 @@ HEADERS: Final[Json] = {
         "Fri, 31 Dec 2027 23:59:59 GMT",
         40,
     ),
+}
+
+HEADERS: Final[Json] = {
+    name: {"required": True, **header} if name in _ALWAYS else header
+    for name, header in _HEADERS.items()
 }
 
 _FAULT: Final[Json] = {

@@ -1,5 +1,7 @@
 """Every error is a problem document whose page exists, and repeats nothing of what was sent."""
 
+from html.parser import HTMLParser
+
 import httpx
 import pytest
 
@@ -11,6 +13,50 @@ from tests.unit.http.conftest import BEARER, Lines, client_of
 WIDGET = "/v1/widgets/01890a5d-ac96-774b-bcce-b302099a8003"
 
 
+class Page(HTMLParser):
+    """Reads a page as strictly as a validator: every element is closed, in its order."""
+
+    VOID = frozenset({"meta", "link", "br"})
+    OUTSIDE = frozenset({"html", "head", "body", "title", "h1"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: set[str] = set()
+
+    @classmethod
+    def of(cls, text: str) -> "Page":
+        page = cls()
+        page.feed(text)
+        page.close()
+        assert text.startswith('<!doctype html><html lang="en">')
+        assert page.open == [], f"never closed: {page.open}"
+        assert page.seen >= cls.OUTSIDE
+        return page
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.seen.add(tag)
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        assert "`" not in data, "a backtick without its sister"
+
+
+async def test_the_list_is_sound_html(client: httpx.AsyncClient) -> None:
+    assert "table" in Page.of((await client.get("/problems")).text).seen
+
+
+async def test_a_page_describes_the_members_of_its_documents(client: httpx.AsyncClient) -> None:
+    page = (await client.get("/problems/duplicate-name")).text
+    assert "<dt><code>candidates</code></dt>" in page
+    assert "<dt><code>next</code></dt>" in page
+    assert "Further members" not in (await client.get("/problems/not-found")).text
+
+
 @pytest.mark.parametrize("code", PROBLEMS)
 async def test_the_type_of_each_code_is_a_page_that_exists(
     client: httpx.AsyncClient, code: str
@@ -19,6 +65,10 @@ async def test_the_type_of_each_code_is_a_page_that_exists(
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert f"<code>{code}</code>" in page.text
+    for part in ("What happened", "What to do"):
+        words = page.text.partition(f"<h2>{part}</h2><p>")[2].partition("</p>")[0]
+        assert len(words.split()) >= 3, f"{code}: {part}: {words}"
+    Page.of(page.text)
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert "unsafe" not in page.headers["content-security-policy"]
 

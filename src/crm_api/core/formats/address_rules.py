@@ -21,6 +21,7 @@ _LINES: Final[Mapping[str, AddressLine]] = {
     "S": "country_area",
     "Z": "postal_code",
 }
+_PLACES: Final = re.compile("%([ACSZ])")
 # A country that says nothing of an own takes these from the data's entry "ZZ".
 _DEFAULT_FORMAT: Final = "%N%n%O%n%A%n%C"
 _DEFAULT_REQUIRED: Final = "AC"
@@ -87,12 +88,11 @@ def rules_of(country: str) -> CountryRules:
     data = cast("Mapping[str, _Entry]", load_validation_data(country))
     own = data[country]
     layout = own.get("fmt", _DEFAULT_FORMAT)
-    required = own.get("require", _DEFAULT_REQUIRED)
     has_postal = "%Z" in layout and "zip" in own
     return CountryRules(
         country=country,
-        has_rules=not _RULE_MEMBERS.isdisjoint(own),
-        required=frozenset(_LINES[line] for line in required if line in _LINES),
+        has_rules=_has_rules(own),
+        required=_required(own),
         postal=re.compile(own["zip"]) if has_postal else None,
         postal_prefixes=(
             f"{country}-",
@@ -101,6 +101,42 @@ def rules_of(country: str) -> CountryRules:
         ),
         areas=_areas(country, data) if "%S" in layout else {},
     )
+
+
+@dataclass(frozen=True, slots=True)
+class AddressForm:
+    """What a form for an address of one country shows."""
+
+    lines: tuple[AddressLine, ...]
+    """In the order in which that country writes them."""
+    required: frozenset[AddressLine]
+    postal_pattern: str | None
+    """Of the whole code, without a country's prefix; None where there are no codes."""
+    postal_example: str | None
+    has_rules: bool
+
+
+def form_of(country: str) -> AddressForm:
+    """The form of a country in `places.countries()`. Reads a file: keep what it answers."""
+    own = cast("Mapping[str, _Entry]", load_validation_data(country))[country]
+    layout = own.get("fmt", _DEFAULT_FORMAT)
+    has_postal = "%Z" in layout and "zip" in own
+    return AddressForm(
+        lines=tuple({_LINES[letter]: None for letter in _PLACES.findall(layout)}),
+        required=_required(own),
+        postal_pattern=f"^(?:{own['zip']})$" if has_postal else None,
+        postal_example=own["zipex"].split(",")[0] if has_postal and "zipex" in own else None,
+        has_rules=_has_rules(own),
+    )
+
+
+def _required(own: _Entry) -> frozenset[AddressLine]:
+    required = own.get("require", _DEFAULT_REQUIRED)
+    return frozenset(_LINES[line] for line in required if line in _LINES)
+
+
+def _has_rules(own: _Entry) -> bool:
+    return not _RULE_MEMBERS.isdisjoint(own)
 
 
 def folded_forms(name: str) -> tuple[str, ...]:

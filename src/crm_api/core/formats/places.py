@@ -54,6 +54,27 @@ def time_zones() -> frozenset[str]:
     return frozenset(zoneinfo.available_timezones()) - _NO_ZONES
 
 
+def country_names() -> dict[str, str]:
+    """Each of `countries()` and its English name, by name."""
+    names = {each.alpha_2: getattr(each, "common_name", each.name) for each in pycountry.countries}
+    return _by_name(names | {"XK": "Kosovo"})
+
+
+def currency_names() -> dict[str, str]:
+    """Each of `currencies()` and its English name, by code."""
+    names = {each.alpha_3: each.name for each in pycountry.currencies}
+    return {code: names[code] for code in sorted(currencies())}
+
+
+def language_names() -> dict[str, str]:
+    """The languages that have a code of two letters, by name."""
+    return _by_name({e.alpha_2: e.name for e in pycountry.languages if hasattr(e, "alpha_2")})
+
+
+def _by_name(names: dict[str, str]) -> dict[str, str]:
+    return dict(sorted(names.items(), key=lambda item: item[1]))
+
+
 def parse_country(text: str) -> str:
     """One of `countries()`, upper case."""
     if text not in countries():
@@ -98,6 +119,7 @@ CountryCode = Annotated[
         pattern="^[A-Z]{2}$",
         description="ISO 3166-1 alpha-2 country code.",
         examples=("UG", "GB"),
+        listed_in="countries",
     ),
 ]
 CurrencyCode = Annotated[
@@ -109,6 +131,7 @@ CurrencyCode = Annotated[
         pattern="^[A-Z]{3}$",
         description="ISO 4217 currency code.",
         examples=("UGX", "EUR"),
+        listed_in="currencies",
     ),
 ]
 LanguageTag = Annotated[
@@ -120,6 +143,7 @@ LanguageTag = Annotated[
         pattern="^[a-z]{2,3}(-[A-Z][a-z]{3})?(-([A-Z]{2}|[0-9]{3}))?$",
         description="BCP 47 language tag.",
         examples=("en", "en-GB", "sw"),
+        listed_in="languages",
     ),
 ]
 TimeZone = Annotated[
@@ -130,5 +154,6 @@ TimeZone = Annotated[
         pattern=r"^[A-Za-z][A-Za-z0-9_+\-]*(/[A-Za-z0-9_+\-]+){0,2}$",
         description="IANA time zone name.",
         examples=("Africa/Kampala", "Europe/London"),
+        listed_in="time_zones",
     ),
 ]

@@ -23,6 +23,8 @@ class Checked:
     format: str | None = None
     description: str | None = None
     examples: tuple[str, ...] = ()
+    listed_in: str | None = None
+    """Which list of `GET /v1/meta` holds all its values."""
 
     def __get_pydantic_core_schema__(
         self, _source: object, _handler: GetCoreSchemaHandler
@@ -41,5 +43,6 @@ class Checked:
             "maxLength": self.max_length,
             "description": self.description,
             "examples": list(self.examples) or None,
+            "x-listed-in": self.listed_in,
         }
         return handler(schema) | {k: v for k, v in members.items() if v is not None}
