@@ -225,6 +225,7 @@ class ClientService(VerifyingService):
         if_match: str | None,
         *,
         dry_run: bool = False,
+        claim: Claim | None = None,
     ) -> Reply:
         """Merge the sent fields (RFC 7396).
 
@@ -232,17 +233,22 @@ class ClientService(VerifyingService):
             Refusal: 404; 403 verb, then fields; 412; 409 not live; 422; 409 in use; nothing is
                 changed by any of them.
         """
-        run = partial(self._patch, client_id, incoming, if_match)
+        run = partial(self._patch, client_id, incoming, if_match, claim)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
                 return await self.edited(incoming.raw, run)
-        return await self.edited(incoming.raw, run)
+        edit = partial(self.edited, incoming.raw, run)
+        return await once(self.scope, claim, edit, self.replayed)
 
-    async def _patch(self, client_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
+    async def _patch(
+        self, client_id: UUID, incoming: Incoming[Any], if_match: str | None, claim: Claim | None
+    ) -> Reply:
         """One try on the row as it stands."""
         present = await self.load(client_id, with_seen=if_match is not None)
         require_some(self.scope, Client, "update")
-        return await self.decide(present, self.allowed(present, incoming, if_match), Edit())
+        return await self.decide(
+            present, self.allowed(present, incoming, if_match), Edit(claim=claim)
+        )
 
     def holds(self, raw: Mapping[str, Any]) -> bool:
         """Without own addresses those of its persons count, and they must not go meanwhile."""
@@ -321,5 +327,8 @@ class ClientService(VerifyingService):
         sources = ("archived", "deleted")
         return await self.move(client_id, "restore", "restored", "live", sources, if_match, claim)
 
-    async def delete(self, client_id: UUID, if_match: str | None) -> None:
-        await self.move(client_id, "delete", "deleted", "deleted", ("live", "archived"), if_match)
+    async def delete(
+        self, client_id: UUID, if_match: str | None, claim: Claim | None = None
+    ) -> None:
+        sources = ("live", "archived")
+        await self.move(client_id, "delete", "deleted", "deleted", sources, if_match, claim)

@@ -160,24 +160,28 @@ class ContactService(VerifyingService):
         if_match: str | None,
         *,
         dry_run: bool = False,
+        claim: Claim | None = None,
     ) -> Reply:
         """Merge the sent fields (RFC 7396)."""
-        run = partial(self._patch, contact_id, incoming, if_match)
+        run = partial(self._patch, contact_id, incoming, if_match, claim)
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
                 return await self.edited(incoming.raw, run)
-        return await self.edited(incoming.raw, run)
+        edit = partial(self.edited, incoming.raw, run)
+        return await once(self.scope, claim, edit, self.replayed)
 
     def holds(self, raw: Mapping[str, Any]) -> bool:
         """A cycle could be closed from both ends at once: look and write under the lock."""
         return raw.get("reports_to_id") is not None
 
     async def _patch(
-        self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None
+        self, contact_id: UUID, incoming: Incoming[Any], if_match: str | None, claim: Claim | None
     ) -> Reply:
         present = await self.load(contact_id, with_seen=if_match is not None)
         require_some(self.scope, Contact, "update")
-        return await self.decide(present, self.allowed(present, incoming, if_match), Edit())
+        return await self.decide(
+            present, self.allowed(present, incoming, if_match), Edit(claim=claim)
+        )
 
     async def decide(self, present: Present, sifted: Sifted, edit: Edit) -> Reply:
         """Check the content and write it; an edit that changes nothing leaves no trace."""
@@ -303,7 +307,9 @@ class ContactService(VerifyingService):
             return dict(told)
         return {"visibility": "not_visible", "score": told["score"], "reasons": told["reasons"]}
 
-    async def delete(self, contact_id: UUID, if_match: str | None) -> None:
+    async def delete(
+        self, contact_id: UUID, if_match: str | None, claim: Claim | None = None
+    ) -> None:
         """Delete softly; a person who serves a client stays until the link is ended or removed."""
         async with self.locked():
             present = await self.load(contact_id)
@@ -311,7 +317,7 @@ class ContactService(VerifyingService):
             if present.lifecycle == "live" and await live_links(self.scope, contact_id):
                 detail = "The person still serves a client; end or remove those links first."
                 raise Refusal("still_linked", detail)
-            await self.move(contact_id, "delete", "deleted", "deleted", ("live",), if_match)
+            await self.move(contact_id, "delete", "deleted", "deleted", ("live",), if_match, claim)
 
     async def restore(
         self, contact_id: UUID, if_match: str | None, claim: Claim | None = None

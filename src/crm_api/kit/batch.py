@@ -38,10 +38,16 @@ class Batched(Protocol):
     async def create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply: ...
 
     async def patch(
-        self, row_id: UUID, incoming: Incoming[Any], if_match: str | None, /
+        self,
+        row_id: UUID,
+        incoming: Incoming[Any],
+        if_match: str | None,
+        /,
+        *,
+        claim: Claim | None = None,
     ) -> Reply: ...
 
-    async def delete(self, row_id: UUID, if_match: str | None, /) -> None: ...
+    async def delete(self, row_id: UUID, if_match: str | None, claim: Claim | None, /) -> None: ...
 
     async def upsert(
         self, named: Named, incoming: Incoming[Any], if_match: str | None
@@ -156,16 +162,17 @@ async def _all_or_none(service: Batched, batch: Batch, claim: Claim | None) -> B
 
 async def _each(service: Batched, batch: Batch, claim: Claim | None) -> BatchReply:
     results = [
-        await _item(service, op, _item_claim(claim, n)) for n, op in enumerate(batch.operations)
+        await _item(service, op, _item_claim(claim, n, op)) for n, op in enumerate(batch.operations)
     ]
     return await _finished(service, claim, results)
 
 
-def _item_claim(claim: Claim | None, n: int) -> Claim | None:
-    """Each create has a record of its own: a batch that was cut off can be sent again."""
+def _item_claim(claim: Claim | None, n: int, op: Operation) -> Claim | None:
+    """Each item has a record of its own: a batch that was cut off, or came twice, is sent again."""
     if claim is None:
         return None
-    return Claim(claim.principal_id, f"{claim.path}#{n}", claim.key, claim.fingerprint)
+    status = 201 if op.op == "create" else 200
+    return Claim(claim.principal_id, f"{claim.path}#{n}", claim.key, claim.fingerprint, status)
 
 
 async def _finished(service: Batched, claim: Claim | None, results: list[str]) -> BatchReply:
@@ -269,9 +276,10 @@ async def _run(service: Batched, op: Operation, claim: Claim | None) -> Reply | 
         return await _upsert(service, op)
     row_id = id_or_nil(op.id)
     if op.op == "delete":
-        await service.delete(row_id, op.if_match)
+        await service.delete(row_id, op.if_match, claim)
         return None
-    return await service.patch(row_id, _read(Patch[cls], op.body), op.if_match)  # type: ignore[valid-type]  # as above
+    sent = _read(Patch[cls], op.body)  # type: ignore[valid-type]  # as above
+    return await service.patch(row_id, sent, op.if_match, claim=claim)
 
 
 async def _upsert(service: Batched, op: Operation) -> Reply:

@@ -215,3 +215,25 @@ async def test_a_dry_batch_answers_what_would_be(
     assert await change_count(owner, radio.organization_id) == before
     read = await radio.call("admin", "GET", f"/v1/clients/{made['id']}")
     assert read.json() == made
+
+
+async def test_batch_that_comes_twice_at_once_is_told_as_it_was_done(radio: Organization) -> None:
+    """The second one met its own first one's ETags, and stored 412 for what was applied."""
+    for n in range(4):
+        made = [await radio.create_client() for _ in range(4)]
+        seen = [await radio.call("admin", "GET", f"/v1/clients/{one['id']}") for one in made]
+        operations = [
+            {
+                "op": "delete" if place == 3 else "update",
+                "id": one["id"],
+                "if_match": read.headers["etag"],
+                "body": {} if place == 3 else {"remarks": "Changed"},
+            }
+            for place, (one, read) in enumerate(zip(made, seen, strict=True))
+        ]
+        headers = {"Idempotency-Key": f"twice-{n}"}
+        answers = await asyncio.gather(
+            *(batch(radio, "admin", *operations, headers=headers) for _ in range(6))
+        )
+        told = {tuple(r["status"] for r in a.json()["results"]) for a in answers}
+        assert told == {(200, 200, 200, 204)}
