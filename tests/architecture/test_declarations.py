@@ -13,7 +13,7 @@ from crm_api.contacts import drafting as contacts
 from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
-from crm_api.kit.reading import Listing
+from crm_api.kit.listing import Listing
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.assurance.deviations import Deviations
 from tests.assurance.golden import public
-from tests.assurance.requests import body_of, filled, own_ids
+from tests.assurance.requests import filled, own_ids, sending
 from tests.assurance.test_matrix_rows import operations
 from tests.assurance.world import World
 from tests.checks import Owner, change_count, refused
@@ -36,15 +36,15 @@ def takes_a_key(operation: Json) -> bool:
     return any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ()))
 
 
-async def body_for(world: World, name: str, place: str) -> Json | None:
-    """A body that changes something."""
+async def sent_to(world: World, name: str, place: str) -> Json:
+    """A body that changes something, as the client of the tests sends it."""
     if not name.endswith("_version"):
-        return body_of(name, world.known)
+        return sending(name, world.known)
     record = place.removesuffix("/restore-version")
     history = await world.admin("GET", f"{record}/history")
     field = "remarks" if "/clients/" in record else "honorific"
     await world.admin("PATCH", record, json={field: f"Changed {secrets.token_hex(4)}"})
-    return {"entry_id": history["data"][0]["id"]}
+    return {"json": {"entry_id": history["data"][0]["id"]}}
 
 
 def without_secrets(operation: str, document: Mapping[str, Any]) -> Json:
@@ -62,20 +62,20 @@ async def test_every_post_that_writes_repeats_its_answer(
         with found.cell(name):
             assert takes_a_key(operation), "the document does not offer the header"
             place = filled(path, await own_ids(world, name, path))
-            body = await body_for(world, name, place)
+            sent = await sent_to(world, name, place)
             headers = {"Idempotency-Key": f"walk-{secrets.token_hex(6)}"}
-            first = await world.ask("admin", "jwt", "POST", place, json=body, headers=headers)
+            first = await world.ask("admin", "jwt", "POST", place, **sent, headers=headers)
             assert 200 <= first.status_code < 300, first.text
             assert "idempotency-replayed" not in first.headers
             organization_id = world.organization.organization_id
             before = await change_count(owner, organization_id)
-            again = await world.ask("admin", "jwt", "POST", place, json=body, headers=headers)
+            again = await world.ask("admin", "jwt", "POST", place, **sent, headers=headers)
             assert again.status_code == first.status_code, again.text
             assert again.headers["idempotency-replayed"] == "true"
             assert again.json() == without_secrets(name, first.json())
             assert await change_count(owner, organization_id) == before
-            if body is not None:
-                other = body | {"colour": 1}
+            if sent.get("json") is not None:
+                other = sent["json"] | {"colour": 1}
                 answer = await world.ask("admin", "jwt", "POST", place, json=other, headers=headers)
                 assert answer.status_code == 422, answer.text
     found.none()

@@ -14,8 +14,8 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.identity.editing import Editor, Items, settled, settled_once
 from crm_api.kit.deciding import Sifted, raise_faults, require_some
 from crm_api.kit.idempotency import Claim, Stored
+from crm_api.kit.listing import list_rows
 from crm_api.kit.query import ListReader
-from crm_api.kit.reading import list_rows
 from crm_api.kit.replies import PageReply, Reply, as_text, one, page
 from crm_api.kit.scope import Scope
 

@@ -29,8 +29,8 @@ from crm_api.core.db import Statement
 from crm_api.identity.repository import view
 from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
+from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Expression, Shape, Sources
-from crm_api.kit.reading import Listing
 from crm_api.models import CatalogueEntryRow, ClientRow, ClientTagRow, OrganizationRow
 
 _CATALOGUE = bindparam("catalogue", type_=Text())

@@ -38,7 +38,7 @@ from crm_api.contacts.repository import (
     sort_key,
 )
 from crm_api.kit.guard import ORG
-from crm_api.kit.reading import Listing, amount_filter, child_filter, compare
+from crm_api.kit.listing import Listing, amount_filter, child_filter, compare
 from crm_api.kit.refs import ref_filter
 from crm_api.kit.suggesting import Suggesting
 

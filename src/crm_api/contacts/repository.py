@@ -30,8 +30,9 @@ from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
 from crm_api.kit.guard import ORG
 from crm_api.kit.indexing import Index, indexed, reach_parts
+from crm_api.kit.listing import Listing, child_filter, compare
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
-from crm_api.kit.reading import IDS, LIFECYCLES, Listing, child_filter, compare
+from crm_api.kit.reading import IDS, LIFECYCLES
 from crm_api.kit.refs import ref_filter, refs_of, whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.kit.suggesting import Suggesting

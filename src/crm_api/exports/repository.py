@@ -18,8 +18,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from crm_api.exports.schemas import ExportRecord
 from crm_api.identity.repository import view
 from crm_api.kit.guard import ORG
+from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Shape, words
-from crm_api.kit.reading import Listing
 from crm_api.models import ApiKeyRow, ChangeRow, MembershipRow, UserRow
 
 _change = func.jsonb_array_elements(ChangeRow.changes).column_valued("change")

@@ -27,9 +27,10 @@ from crm_api.kit.deciding import (
 from crm_api.kit.fields import Write, mask_of
 from crm_api.kit.guard import verify_actor
 from crm_api.kit.idempotency import Claim, Stored, once, store
+from crm_api.kit.listing import Listing, list_rows
 from crm_api.kit.projection import Shape
 from crm_api.kit.query import ListReader
-from crm_api.kit.reading import Listing, get_one, list_rows
+from crm_api.kit.reading import get_one
 from crm_api.kit.replies import PageReply, Reply, as_text, one, page
 from crm_api.kit.scope import Scope
 

@@ -39,8 +39,8 @@ from crm_api.identity.schemas import ApiKey, Role, User
 from crm_api.identity.scopes import held_by_role
 from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG, GuardKind, guard
+from crm_api.kit.listing import Listing, compare
 from crm_api.kit.projection import Shape, Sources, as_json
-from crm_api.kit.reading import Listing, compare
 from crm_api.models import (
     ApiKeyRow,
     InvitationRow,

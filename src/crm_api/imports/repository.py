@@ -30,8 +30,8 @@ from crm_api.core.db import Statement
 from crm_api.imports.schemas import Import
 from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
+from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Shape, Sources, words
-from crm_api.kit.reading import Listing
 from crm_api.models import ImportPartRow, ImportRecordRow, ImportRow, OperationRow, table_of
 
 IMPORTS = table_of(ImportRow)

@@ -27,7 +27,7 @@ from crm_api.imports.targets import key_of
 from crm_api.kit.deciding import merge_patch, require_current
 from crm_api.kit.fields import Resource
 from crm_api.kit.idempotency import Claim, once
-from crm_api.kit.reading import Listing
+from crm_api.kit.listing import Listing
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import Present, RecordService
 from crm_api.kit.writing import Write, write_one

@@ -23,9 +23,9 @@ from crm_api.kit.changes import append, lock_head, new_entry
 from crm_api.kit.filters import canonical
 from crm_api.kit.formats import Encoder, Format, Sheet, require_rows
 from crm_api.kit.guard import GuardKind, guard, guard_kind, guard_values, require_ok
+from crm_api.kit.listing import Listing, condition_values, conditions_of, order_of
 from crm_api.kit.projection import Sources, as_json
 from crm_api.kit.query import ListQuery
-from crm_api.kit.reading import Listing, condition_values, conditions_of, order_of
 from crm_api.kit.scope import Scope
 
 SECONDS: Final = 600.0

@@ -1,6 +1,6 @@
 """Conditions of lists as data: leaves, and trees of them with a stable form that can be stored.
 
-A query string and a tree come to the same leaves here; what they mean in SQL is `kit.reading`'s.
+A query string and a tree come to the same leaves here; what they mean in SQL is `kit.listing`'s.
 """
 
 import json

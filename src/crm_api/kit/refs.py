@@ -24,8 +24,9 @@ from sqlalchemy import (
 from crm_api.core.db import Statement
 from crm_api.core.formats.text import Key, Line
 from crm_api.kit.guard import ORG
+from crm_api.kit.listing import Condition, compare
 from crm_api.kit.projection import Expression, children, json_list
-from crm_api.kit.reading import LIFECYCLES, Condition, compare
+from crm_api.kit.reading import LIFECYCLES
 from crm_api.kit.scope import Scope
 
 MAX_REFS = 20

@@ -3,9 +3,9 @@
 import json
 from dataclasses import dataclass, field
 
+from crm_api.kit.listing import PageRows
 from crm_api.kit.projection import etag_of
 from crm_api.kit.query import ListQuery, seal_cursor
-from crm_api.kit.reading import PageRows
 from crm_api.kit.scope import Scope
 
 

@@ -24,8 +24,9 @@ from crm_api.kit.formats import TABLES, Format
 from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Claim, Stored, find, once
 from crm_api.kit.indexing import Rows
+from crm_api.kit.listing import Listing, list_rows
 from crm_api.kit.query import ListQuery, ListReader
-from crm_api.kit.reading import Listing, get_one, list_rows, load_one
+from crm_api.kit.reading import get_one, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
 from crm_api.kit.suggesting import Suggesting, asked_for, suggest

@@ -27,8 +27,8 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.guard import ORG
+from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Shape, Sources, words
-from crm_api.kit.reading import Listing
 from crm_api.models import OperationRow, OrganizationRow, table_of
 from crm_api.operations.schemas import FINAL, OPEN, Operation
 

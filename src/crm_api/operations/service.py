@@ -10,7 +10,7 @@ from crm_api.core.errors import Refusal
 from crm_api.kit.changes import Diff
 from crm_api.kit.fields import Resource
 from crm_api.kit.idempotency import Claim, once
-from crm_api.kit.reading import Listing
+from crm_api.kit.listing import Listing
 from crm_api.kit.replies import Reply
 from crm_api.kit.service import Items, Present, RecordService
 from crm_api.operations.repository import OPERATION_LISTING

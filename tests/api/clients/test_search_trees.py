@@ -268,7 +268,8 @@ async def test_all_faults_are_told_at_once_with_their_places(three: Organization
         ({"count": "all"}, "/count", "not_one_of"),
         ({"cursor": 1}, "/cursor", "string_type"),
         ({"currency": "U"}, "/currency", "string_pattern_mismatch"),
-        ({"q": "x"}, "/q", "unknown_field"),
+        ({"q": 1}, "/q", "string_type"),
+        ({"q": "%%"}, "/q", "too_short"),
     ],
 )
 async def test_form_of_the_body_is_checked(
@@ -276,6 +277,13 @@ async def test_form_of_the_body_is_checked(
 ) -> None:
     answer = await three.call("admin", "POST", "/v1/clients/search", json=body)
     assert (pointer, code) in {(fault["pointer"], fault["code"]) for fault in faults(answer)}
+
+
+async def test_tree_and_search_hold_together(three: Organization) -> None:
+    tree = {"not": leaf("status", "eq", "on_hold")}
+    assert await found(three, tree, q="alpha") == {A}
+    assert await found(three, leaf("status", "eq", "on_hold"), q="alpha") == set()
+    assert await found(three, None, q="gama") == {C}
 
 
 def nested(depth: int) -> Any:
