@@ -174,3 +174,11 @@ async def test_large_answer_is_compressed_with_gzip(radio: Organization) -> None
     headers = {"Accept-Encoding": "zstd, br, gzip"}
     answer = await radio.call("admin", "GET", "/v1/me/permissions", headers=headers)
     assert answer.headers["Content-Encoding"] == "gzip"
+
+
+async def test_a_source_may_be_called_as_a_part_of_a_client(radio: Organization) -> None:
+    for source in ("contacts", "overrides", "emails"):
+        path = f"/v1/clients/by-ref/{source}/type"
+        body = {"name": f"Of {source}", "emails": [f"of@{source}.example.com"]}
+        assert (await radio.call("admin", "PUT", path, json=body)).status_code == 201
+        assert (await radio.call("admin", "GET", path)).json()["name"] == f"Of {source}"

@@ -134,7 +134,8 @@ def _lines(process: "subprocess.Popen[bytes]", name: str, limits: Limits) -> Ite
 
 
 def _line(process: "subprocess.Popen[bytes]", limits: Limits) -> bytes:
-    assert process.stdout is not None  # noqa: S101  # it was asked for
+    if process.stdout is None:
+        raise BrokenReader("the reader of files has no output")
     watch = Timer(limits.pause_seconds, process.kill)
     watch.daemon = True
     watch.start()

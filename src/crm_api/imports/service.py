@@ -89,7 +89,8 @@ class ImportService(RecordService):
         self, upload: Upload, entry: ImportEntry, import_id: UUID, *, keep: bool
     ) -> dict[str, Any]:
         """Have the file read, keep its rows as they come; the import's columns."""
-        assert upload.file is not None  # noqa: S101  # there were no faults
+        if upload.file is None:
+            raise refuse_all(upload.faults)
         try:
             async with _read_apart(upload.file, upload.name, entry.sheet) as found:
                 parts = found.parts()
