@@ -39,6 +39,11 @@ def product_contract() -> "Contract":
     return Contract(product_document())
 
 
+def words_first(path: str) -> list[bool]:
+    """`/clients/by-ref/{source}/{id}` before `/clients/{id}/contacts/{link}`, as it is routed."""
+    return ["{" in part for part in path.split("/")]
+
+
 class Contract:
     """One document, its validators compiled once and kept."""
 
@@ -47,7 +52,7 @@ class Contract:
         self._registry = jsonschema_rs.Registry([(DOCUMENT, self._document)])
         self._paths = [
             (re.compile(re.sub(r"\\\{[^/]+?\\\}", "[^/]+", re.escape(path))), path)
-            for path in sorted(document["paths"], key=lambda path: path.count("{"))
+            for path in sorted(document["paths"], key=words_first)
         ]
         self._validators: dict[str, Any] = {}
         self._replies: dict[tuple[str, str, int], Json | None] = {}
@@ -68,7 +73,7 @@ class Contract:
         ]
 
     def template_of(self, path: str) -> str | None:
-        """The documented path that this one is an instance of, the one with fewest holes."""
+        """The documented path that this one is an instance of, words before holes."""
         found = (template for pattern, template in self._paths if pattern.fullmatch(path))
         return next(found, None)
 
