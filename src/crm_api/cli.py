@@ -2,7 +2,16 @@
 
 import typer
 
-from crm_api.commands import checking, database, demo, documents, importing, serving, sessions
+from crm_api.commands import (
+    backups,
+    checking,
+    database,
+    demo,
+    documents,
+    importing,
+    serving,
+    sessions,
+)
 
 app = typer.Typer(
     name="crm-api",
@@ -11,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (serving, database, demo, importing, sessions, documents, checking):
+for module in (serving, database, demo, importing, sessions, documents, checking, backups):
     module.register(app)
 
 
