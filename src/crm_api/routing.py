@@ -86,7 +86,7 @@ async def tried(scope: Scope, write: Awaitable[T], *, dry_run: bool) -> T:
 class IdempotencyKey:
     """Documents the header; `claim` reads it, as it needs the scope too."""
 
-    header_parameters = (
+    query_parameters = (  # ready-made parameters of any place, as everywhere
         {
             "name": "Idempotency-Key",
             "in": "header",
