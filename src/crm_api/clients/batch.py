@@ -24,6 +24,8 @@ from crm_api.kit.schemas import Create, Patch
 from crm_api.kit.scope import Scope
 
 MAX_OPERATIONS = 200
+TRANSIENT = frozenset({"unavailable", "conflict", "idempotency_in_progress"})
+"""Codes of an item that may succeed when the same batch is sent again."""
 
 
 class Operation(BaseModel):
@@ -130,9 +132,16 @@ def _item_claim(claim: Claim | None, n: int) -> Claim | None:
 async def _finished(scope: Scope, claim: Claim | None, results: list[str]) -> BatchReply:
     body = f'{{"results":[{",".join(results)}]}}'
     if claim is not None:
+        reply = json.loads(body)
         kept = Claim(claim.principal_id, claim.path, claim.key, claim.fingerprint, 207)
-        await store(scope, kept, "client_batch", None, json.loads(body))
+        # An item that asks for another try gets one: the batch is not over yet.
+        if not any(_is_transient(result) for result in reply["results"]):
+            await store(scope, kept, "client_batch", None, reply)
     return BatchReply(body)
+
+
+def _is_transient(result: Mapping[str, Any]) -> bool:
+    return result.get("problem", {}).get("code") in TRANSIENT
 
 
 def _replayed(scope: Scope, batch: Batch, stored: Stored) -> BatchReply:
