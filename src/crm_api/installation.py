@@ -35,6 +35,10 @@ class InstallationError(Exception):
     """The database cannot be used as it is; the text says what to do."""
 
 
+class UnreachableError(InstallationError):
+    """The database does not answer just now; it may in a while."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
     """Where the owner of the schema and where the application connect."""
@@ -113,6 +117,10 @@ async def _create_database(url: str) -> None:
             return  # another starter was quicker
 
 
+# Of who connects, or of the database's name: waiting mends neither.
+_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
 @asynccontextmanager
 async def connected(
     url: str, settings: Mapping[str, str] | None = None
@@ -124,7 +132,8 @@ async def connected(
         )
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         host = urlsplit(url).hostname
-        raise InstallationError(
+        refused = isinstance(error, _REFUSALS)
+        raise (InstallationError if refused else UnreachableError)(
             f"PostgreSQL at {host} cannot be reached or refuses us: {type(error).__name__}. "
             "Check DATABASE_URL, and that the server runs."
         ) from error

@@ -9,10 +9,13 @@ import uvicorn
 
 from crm_api.commands.demo import describe_demo
 from crm_api.commands.running import err, explained, settings_or_exit
-from crm_api.core.server import uvicorn_options
+from crm_api.core.server import run_server, uvicorn_options
 from crm_api.installation import prepare, refuse_unsafe_role
 
 DRAIN_SECONDS = 20
+# uvicorn asks its workers whether they live, also those that are still importing. It kills who is
+# silent for five seconds: on a busy machine no worker ever got to serve.
+SILENT_WORKER_SECONDS = 30
 FACTORY = "crm_api.main:app_from_environment"
 
 
@@ -43,15 +46,16 @@ def serve(
     os.environ.setdefault("CRM_DATA_DIR", str(settings.data_dir))
     err.print(f"Docs:  {settings.base_url}/docs", highlight=False)
     describe_demo(settings)
-    uvicorn.run(
-        FACTORY,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=None if reload else settings.workers,
-        reload=reload,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies] or None,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        **uvicorn_options(),
-    )
+    options = uvicorn_options() | {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": [str(network) for network in settings.trusted_proxies] or None,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_worker_healthcheck": SILENT_WORKER_SECONDS,
+    }
+    if reload:
+        uvicorn.run(FACTORY, reload=True, **options)
+    else:
+        run_server(uvicorn.Config(FACTORY, workers=settings.workers, **options))
