@@ -19,7 +19,6 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 import httpx
 from fastapi import FastAPI
-from pydantic import SecretStr
 
 from crm_api.core.config import Settings
 from crm_api.core.db import Database
@@ -184,8 +183,8 @@ async def staged(home: Path, postgres_home: Path) -> AsyncIterator[Stage]:
     await admin.execute("CREATE DATABASE faults")
     await admin.close()
     owner = server.url("faults")
-    settings = Settings(data_dir=home, secret_key=SecretStr(secret), DATABASE_URL=SecretStr(owner))
-    addresses = await prepare(settings)
+    given = {"data_dir": home, "secret_key": secret, "DATABASE_URL": owner}
+    addresses = await prepare(Settings.model_validate(given))
     environment["DATABASE_URL"] = _through(owner, port)
     processes = [
         Process(_free_port(), workers, environment, home / f"server-{workers}.log")
