@@ -6,7 +6,7 @@ ARGS ?=
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check dev shell token openapi matrix docs bench migration lock clean \
+.PHONY: help run test check assurance dev shell token openapi matrix docs bench migration lock clean \
 	python installed installed-dev
 
 help: ## this list
@@ -21,6 +21,9 @@ test: installed-dev ## everything that a stranger needs to trust it (ARGS='-k na
 
 check: installed-dev ## format, lint, types, contracts, golden files, specification (ONLY='mypy lint')
 	@$(BIN)/python tools/check.py $(ONLY)
+
+assurance: installed-dev ## faults, hostile input, schemathesis, races, in figures (PROFILE=long: hours)
+	@$(BIN)/python tools/assurance.py $(or $(PROFILE),short)
 
 dev: installed-dev ## serve, and start again on every change of the code
 	@$(BIN)/crm-api demo

@@ -29,6 +29,7 @@ from tests.contract import Contract
 from tests.database import PASSWORD as DATABASE_PASSWORD
 from tests.digest import ON_REUSE, Digest, Digests, changed
 from tests.factories import PASSWORD
+from tests.figures import DONE
 
 UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SECRETS = re.compile(
@@ -162,6 +163,7 @@ class Watch:
 
     def begin(self, request: httpx.Request, body: bytes) -> Sent:
         self.requests += 1
+        DONE["requests watched"] += 1
         self.lines.listen()
         organization_id = organization_of(request, body)
         sent = Sent(request, body, organization_id, secrets_in(request, body))
@@ -198,6 +200,7 @@ class Watch:
     def _no_server_error(self, sent: Sent, answered: Answered, logged: str) -> None:
         if answered.status < 500 or (answered.status == 503 and self._faults):
             return
+        DONE["5xx without an injected fault"] += 1
         raise BrokenInvariant(
             f"I2: {sent.name} answered {answered.status}: {answered.text[:500]}\n{logged}"
         )
@@ -210,6 +213,7 @@ class Watch:
                 continue  # the caller knew it before
             for where, text in (("reply", answered.all), ("log", logged)):
                 if word in text.lower():
+                    DONE["canaries seen"] += 1
                     raise BrokenInvariant(
                         f"I1: a canary of another organization in the {where} of "
                         f"{sent.name}: {text[:2000]}"
@@ -279,7 +283,9 @@ class Watch:
             return  # another request may have written meanwhile
         if answered.code == "refresh_reused":
             moved = [name for name in moved if name not in ON_REUSE]
+        DONE["4xx compared with the database"] += 1
         if moved:
+            DONE["4xx that changed the database"] += 1
             raise BrokenInvariant(
                 f"I3: {sent.name} answered {answered.status} {answered.code} and changed "
                 f"{', '.join(moved)}: {answered.text[:500]}"

@@ -3,6 +3,7 @@
 import typer
 
 from crm_api.commands import (
+    backups,
     checking,
     database,
     demo,
@@ -20,7 +21,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-for module in (serving, working, database, demo, importing, sessions, documents, checking):
+for module in (serving, working, database, demo, importing, sessions, documents, checking, backups):
     module.register(app)
 
 

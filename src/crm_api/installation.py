@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,6 +38,10 @@ REVISION = Statement(select(column("version_num")).select_from(table("alembic_ve
 
 class InstallationError(Exception):
     """The database cannot be used as it is; the text says what to do."""
+
+
+class UnreachableError(InstallationError):
+    """The database does not answer just now; it may in a while."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +120,18 @@ async def prepare(settings: Settings, revision: str = "head") -> Addresses:
     Safe to call from several processes at once; the migrations wait for one another. Rights are
     granted on a whole schema, so a `revision` before the head gets none yet.
     """
-    found = await asyncio.to_thread(addresses, settings)
-    if settings.database_url is None:
-        await _create_database(found.owner)
+    found = await locate(settings)
     await migrate(found.owner, revision)
     if revision == "head":
         await grant(found, create_role=settings.app_database_url is None)
+    return found
+
+
+async def locate(settings: Settings) -> Addresses:
+    """Where the database is, as it stands; an embedded one is there from now on."""
+    found = await asyncio.to_thread(addresses, settings)
+    if settings.database_url is None:
+        await _create_database(found.owner)
     return found
 
 
@@ -137,11 +147,19 @@ async def _create_database(url: str) -> None:
             return  # another starter was quicker
 
 
+# Of who connects, or of the database's name: waiting mends neither.
+_REFUSALS = (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError)
+
+
 @asynccontextmanager
-async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
+async def connected(
+    url: str, settings: Mapping[str, str] | None = None
+) -> "AsyncIterator[asyncpg.Connection[asyncpg.Record]]":
     """One connection, with a message instead of a traceback when there is none to be had."""
     try:
-        connection = await asyncpg.connect(url, timeout=CONNECT_SECONDS)
+        connection = await asyncpg.connect(
+            url, timeout=CONNECT_SECONDS, server_settings=dict(settings or {})
+        )
     except asyncpg.InvalidAuthorizationSpecificationError as error:
         raise InstallationError(
             f"PostgreSQL at {urlsplit(url).hostname} does not let {urlsplit(url).username!r} in: "
@@ -150,7 +168,8 @@ async def connected(url: str) -> "AsyncIterator[asyncpg.Connection[asyncpg.Recor
         ) from error
     except (OSError, asyncpg.PostgresError, TimeoutError) as error:
         host = urlsplit(url).hostname
-        raise InstallationError(
+        refused = isinstance(error, _REFUSALS)
+        raise (InstallationError if refused else UnreachableError)(
             f"PostgreSQL at {host} cannot be reached or refuses us: {type(error).__name__}. "
             "Check DATABASE_URL, and that the server runs."
         ) from error
@@ -191,6 +210,12 @@ async def migrate(url: str, revision: str = "head") -> None:
 def print_migrations(revision: str) -> None:
     """The SQL that leads from an empty database to a revision, on standard output."""
     command.upgrade(migration_config(), revision, sql=True)
+
+
+def knows_revision(revision: str) -> bool:
+    """Whether this release's migrations lead to that revision."""
+    scripts = ScriptDirectory.from_config(migration_config())
+    return any(script.revision == revision for script in scripts.walk_revisions())
 
 
 def head_revision() -> str:

@@ -1,6 +1,7 @@
 """The application: middleware, handlers, routers. It imports everything, nothing imports it."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
@@ -15,10 +16,11 @@ from crm_api.clients.router import router as clients
 from crm_api.contacts.past_router import router as contact_past
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
-from crm_api.core.db import Database
+from crm_api.core.db import Database, translate
 from crm_api.core.docs_page import docs_router
+from crm_api.core.errors import Refusal
 from crm_api.core.http import HttpSettings, HttpStack
-from crm_api.core.logs import configure_logging
+from crm_api.core.logs import configure_logging, get_logger
 from crm_api.core.pages import router as problem_pages
 from crm_api.core.passwords import PasswordHasher, PasswordPolicy
 from crm_api.core.probes import probes_router
@@ -31,6 +33,7 @@ from crm_api.identity.wiring import build_identity
 from crm_api.imports.router import router as imports
 from crm_api.installation import (
     REVISION,
+    UnreachableError,
     addresses,
     embedded_home,
     head_revision,
@@ -48,6 +51,10 @@ Headless client management: one record for each client, and a field matrix that 
 Who may see and change which field is decided by the caller's role: `GET /v1/me/permissions`.
 """
 ISSUER, AUDIENCE = "crm-api", "crm-api"
+PATIENCE_SECONDS = 60.0
+RETRY_SECONDS = 0.5
+
+log = get_logger(__name__)
 
 
 def create_app(settings: Settings, application_url: str | None = None) -> FastAPI:
@@ -108,14 +115,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         url = (await asyncio.to_thread(addresses, settings)).application
         if settings.database_url is None:
             keeper = asyncio.create_task(keep_embedded(embedded_home(settings)))
-    await refuse_unsafe_role(url)
-    db = await Database.connect(
-        url,
-        size=settings.pool_size,
-        list_size=settings.list_pool_size,
-        statement_timeout_ms=settings.statement_timeout_ms,
-        lock_timeout_ms=settings.lock_timeout_ms,
-    )
+    db = await _reached(url, settings)
     app.state.db = db
     app.state.revision = head_revision()
     # Tests bring a hasher of their own: the real cost is a tenth of a second for each password.
@@ -134,6 +134,31 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         await parts.resolver.close()
         hasher.close()
         await db.close()
+
+
+async def _reached(url: str, settings: Settings) -> Database:
+    """The database, as soon as it answers.
+
+    A worker that takes the place of a killed one may start while the database restarts. uvicorn
+    takes a failure here for a broken application, and stops all the others.
+    """
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            await refuse_unsafe_role(url)
+            return await Database.connect(
+                url,
+                size=settings.pool_size,
+                list_size=settings.list_pool_size,
+                statement_timeout_ms=settings.statement_timeout_ms,
+                lock_timeout_ms=settings.lock_timeout_ms,
+            )
+        except Exception as error:
+            passing = isinstance(error, UnreachableError) or isinstance(translate(error), Refusal)
+            if not passing or time.monotonic() > deadline:
+                raise
+            log.warning("database_not_reached_yet", error=type(error).__name__)
+            await asyncio.sleep(RETRY_SECONDS)
 
 
 async def _ready(app: FastAPI) -> Mapping[str, bool]:

@@ -22,6 +22,7 @@ STARTS_ALLOWED = (
     "crm_api.installation",
     "crm_api.commands.checking",
     "crm_api.commands.demo",
+    "crm_api.backup.*",
     "crm_api.*.statements",
     "crm_api.reports.queries",
 )

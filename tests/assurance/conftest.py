@@ -1,7 +1,7 @@
 """Fixtures of the assurance tests: a stage for each module, and what the application offers."""
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import httpx
@@ -12,8 +12,40 @@ from tests.assurance.installation import Installation, installed
 from tests.assurance.world import World, make_world
 from tests.canaries import Bystander
 from tests.factories import Organization, make_organization
+from tests.figures import DONE, Figures
 
 Json = dict[str, Any]
+
+
+CELLS: Mapping[str, str] = {
+    "test_matrix": "cells of the matrix",
+    "test_hidden": "cells of the matrix",
+    "test_operations": "operations x ids x callers",
+    "test_hostile_strings": "hostile strings x places",
+    "test_hostile": "hostile bodies, numbers, paths, headers and tokens",
+}
+"""How the cells and requests of a module are called in the table, by the beginning of its name."""
+
+
+@pytest.fixture(autouse=True)
+def figures(
+    request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> Iterator[Figures]:
+    """What this test counts, and what the machinery counts meanwhile: `make assurance` sums up."""
+    found, before = Figures(), DONE.copy()
+    yield found
+    module = request.path.stem
+    if module == "test_watch":
+        return  # it breaks the invariants on purpose
+    done = DONE - before
+    called = next((name for begin, name in CELLS.items() if module.startswith(begin)), "")
+    cells, requests = done.pop("cells", 0), done["requests watched"]
+    if called:
+        # A test without a table of cells is one case with its requests.
+        found.add(called, cells or requests)
+    found.added.update(done)
+    for name, value in found.properties():
+        record_property(name, value)
 
 
 @pytest.fixture(scope="session")

@@ -20,6 +20,7 @@ import httpx
 from crm_api.installation import Addresses
 from tests.contract import product_contract
 from tests.factories import Organization
+from tests.figures import DONE
 
 START_SECONDS = 60
 ANSWER_SECONDS = 30
@@ -74,6 +75,7 @@ class Servers:
 
     async def at_once(self, *calls: Call) -> list[Answer]:
         """Send all, alternating between the processes, and answer in the order of the calls."""
+        DONE["volleys at two processes"] += len(calls) > 1
         used = [await self._connection(n) for n in range(len(calls))]
         # The barrier: each request is whole in its socket before anything else happens here.
         for raw, (_, writer) in zip([call.raw() for call in calls], used, strict=True):

@@ -108,6 +108,27 @@ async def test_unknown_parameters_are_refused_by_every_operation(spec: Json, wor
     found.none()
 
 
+async def test_closed_parameters_take_their_values_alone(spec: Json, world: World) -> None:
+    """On every operation, whether it comes to use the value or not."""
+    found = Deviations()
+    for path, method, operation in operations(spec):
+        name = operation["operationId"]
+        closed = [
+            p["name"]
+            for p in operation.get("parameters", ())
+            if p["in"] == "query" and "enum" in p["schema"]
+        ]
+        for parameter in closed:
+            with found.cell(f"{name}?{parameter}"):
+                place = filled(path, await own_ids(world, name, path))
+                body = body_of(name, world.known)
+                target = f"{place}?{parameter}={ECHO}"
+                answer = await world.ask("admin", "jwt", method, target, json=body)
+                refused_without_echo(answer, statuses=UNPROCESSABLE)
+                assert [fault["parameter"] for fault in answer.json()["errors"]] == [parameter]
+    found.none()
+
+
 @pytest.mark.parametrize(
     "query",
     [

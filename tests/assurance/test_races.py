@@ -1,9 +1,8 @@
 """Races between two server processes on one database: whatever overlaps, one rule holds after it.
 
-CRM_RACE_ROUNDS says how often each is run; 20 times in the usual suite.
+How often each is run, the profile says (`tests.assurance.profile`): 20 times in the usual suite.
 """
 
-import os
 import secrets
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -14,12 +13,13 @@ import httpx
 import pytest
 
 from crm_api.installation import Addresses
+from tests.assurance.profile import PROFILE
 from tests.assurance.servers import Answer, Call, Servers, call, two_servers
 from tests.checks import Owner, assert_chain
 from tests.conftest import SECRET
 from tests.factories import PASSWORD, Organization
 
-ROUNDS = int(os.environ.get("CRM_RACE_ROUNDS", "20"))
+ROUNDS = PROFILE.race_rounds
 
 
 @pytest.fixture(scope="module")

@@ -145,3 +145,25 @@ async def test_invited_people_get_no_more_than_their_role(radio: Organization) -
         nothing_told(listed, [invited["invitation_token"]])
         assert (body["email"] in listed.text) == (role == "admin")
     await accept(radio, invited)
+
+
+WITHOUT_A_KEY = {
+    "login": "sign-in routes take none: a replay would repeat a secret",
+    "refresh": "as login",
+    "accept_invitation": "as login: the token works once",
+    "logout": "twice is once",
+    "change_password": "the second time the old password is wrong",
+    "disable_user": "twice is once",
+    "enable_user": "twice is once",
+}
+
+
+async def test_every_post_that_writes_documents_its_key(spec: dict[str, Any]) -> None:
+    """A generated client cannot send a header that the document does not know."""
+    posts = [methods["post"] for methods in spec["paths"].values() if "post" in methods]
+    without = {
+        operation["operationId"]
+        for operation in posts
+        if "Idempotency-Key" not in {p["name"] for p in operation.get("parameters", ())}
+    }
+    assert without == WITHOUT_A_KEY.keys() & {o["operationId"] for o in posts}

@@ -8,9 +8,10 @@ import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx
@@ -145,11 +146,20 @@ class Serving:
 @pytest.fixture
 async def installation(tmp_path: Path, worker_id: str) -> AsyncIterator[Installation]:
     """An empty database, and the settings to use it."""
+    async with installed(tmp_path, worker_id) as made:
+        yield made
+
+
+@asynccontextmanager
+async def installed(home: Path, worker_id: str, owner: str = "") -> AsyncIterator[Installation]:
+    """An installation of its own; with a name of an `owner`, of a role that is no superuser."""
     # Kept open: another run of the tests stops a server that nobody is connected to.
     admin = await asyncpg.connect(server_url())
-    made = _make(tmp_path, worker_id)
+    made = _make(home, worker_id, owner)
     name = made.variables["DATABASE_URL"].rpartition("/")[2]
-    await admin.execute(f'CREATE DATABASE "{name}"')
+    if owner:
+        await admin.execute(f"CREATE ROLE {owner} LOGIN CREATEROLE PASSWORD '{owner}'")
+    await admin.execute(f'CREATE DATABASE "{name}"' + (f" OWNER {owner}" if owner else ""))
     yield made
     for process in made.running:
         if process.poll() is None:
@@ -157,12 +167,19 @@ async def installation(tmp_path: Path, worker_id: str) -> AsyncIterator[Installa
             process.communicate()
     await admin.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
     await admin.execute(f'DROP ROLE IF EXISTS "{application_role(server_url(name))}"')
+    if owner:
+        await admin.execute(f"DROP ROLE {owner}")
     await admin.close()
 
 
-def _make(home: Path, worker_id: str) -> Installation:
+def _make(home: Path, worker_id: str, owner: str) -> Installation:
+    url = server_url(f"crm_test_cli_{worker_id}_{secrets.token_hex(4)}")
+    if owner:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+        url = urlunsplit(parts._replace(netloc=f"{owner}:{owner}@{host}"))
     variables = {
-        "DATABASE_URL": server_url(f"crm_test_cli_{worker_id}_{secrets.token_hex(4)}"),
+        "DATABASE_URL": url,
         "CRM_DATA_DIR": str(home / "data"),
         "CRM_SECRET_KEY": secrets.token_hex(32),
         "CRM_POOL_SIZE": "2",

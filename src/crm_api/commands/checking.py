@@ -43,11 +43,12 @@ def verify(
 ) -> None:
     """Prove the change log: every digest, the chain, no gap. Exit code 1 where it is broken."""
     settings = settings_or_exit()
-    if not run_async(_verify(settings, organization)):
+    if not run_async(prove_logs(settings, organization)):
         raise typer.Exit(1)
 
 
-async def _verify(settings: Settings, slug: str | None) -> bool:
+async def prove_logs(settings: Settings, slug: str | None) -> bool:
+    """Print what the log of one organization, or of each, comes to; whether all of them hold."""
     sound = True
     async with prepared(settings) as (db, _):
         async for name, organization_id in _chosen(db, slug):

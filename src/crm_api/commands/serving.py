@@ -12,7 +12,7 @@ from crm_api.commands.demo import describe_demo
 from crm_api.commands.running import err, explained, settings_or_exit
 from crm_api.commands.working import ended_in_order, job_workers
 from crm_api.core.config import Settings
-from crm_api.core.server import uvicorn_options
+from crm_api.core.server import run_server, uvicorn_options
 from crm_api.installation import InstallationError, prepare, refuse_unsafe_role
 
 DRAIN_SECONDS = 20
@@ -69,16 +69,16 @@ def serve(
 
 
 def _run(settings: Settings, *, reload: bool) -> None:
-    uvicorn.run(
-        FACTORY,
-        factory=True,
-        host=settings.host,
-        port=settings.port,
-        workers=None if reload else settings.workers,
-        reload=reload,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=[str(network) for network in settings.trusted_proxies] or None,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        timeout_worker_healthcheck=ANSWER_SECONDS,
-        **uvicorn_options(),
-    )
+    options = uvicorn_options() | {
+        "factory": True,
+        "host": settings.host,
+        "port": settings.port,
+        "proxy_headers": bool(settings.trusted_proxies),
+        "forwarded_allow_ips": [str(network) for network in settings.trusted_proxies] or None,
+        "timeout_graceful_shutdown": DRAIN_SECONDS,
+        "timeout_worker_healthcheck": ANSWER_SECONDS,
+    }
+    if reload:
+        uvicorn.run(FACTORY, reload=True, **options)
+    else:
+        run_server(uvicorn.Config(FACTORY, workers=settings.workers, **options))

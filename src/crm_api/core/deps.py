@@ -1,6 +1,7 @@
 """Dependencies that every slice's routes share: the JSON body and the strict query string."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar, cast, get_origin
 from urllib.parse import parse_qsl
@@ -81,39 +82,52 @@ async def declared_query(request: Request) -> None:
     declared = _declared(request)
     faults: dict[str, Fault] = {}
     seen: set[str] = set()
-    for name, _ in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
+    for name, value in parse_qsl(query.decode("latin-1"), keep_blank_values=True):
         if name not in declared:
             shown = name if len(name) <= 64 and name.isprintable() else None
             faults[name] = Fault(
                 "unknown_parameter", "There is no such parameter.", parameter=shown
             )
-        elif name in seen and not declared[name]:
+        elif name in seen and not declared[name].repeats:
             faults[name] = Fault("repeated_parameter", "Send this once.", parameter=name)
+        elif declared[name].choices and value not in declared[name].choices:
+            known = ", ".join(declared[name].choices)
+            detail = f"`{name}` takes: {known}."
+            faults[name] = Fault("invalid_choice", detail, parameter=name)
         seen.add(name)
     if faults:
         raise Refusal("invalid", "The query is not valid.", tuple(faults.values())[:MAX_FAULTS])
 
 
-def _declared(request: Request) -> Mapping[str, bool]:
+@dataclass(frozen=True, slots=True)
+class _Declared:
+    """What the document says of a query parameter. Those with a type are checked by FastAPI."""
+
+    repeats: bool
+    choices: Sequence[str] = ()
+
+
+def _declared(request: Request) -> Mapping[str, _Declared]:
     return _declared_by_endpoint(request.app)[request.scope["endpoint"]]
 
 
 @lru_cache(maxsize=8)
-def _declared_by_endpoint(app: Any) -> Mapping[Any, Mapping[str, bool]]:
-    """For each endpoint its query parameters, and whether one may be repeated."""
-    found: dict[Any, Mapping[str, bool]] = {}
+def _declared_by_endpoint(app: Any) -> Mapping[Any, Mapping[str, _Declared]]:
+    """For each endpoint its query parameters."""
+    found: dict[Any, Mapping[str, _Declared]] = {}
     for context in iter_route_contexts(app.routes):
         dependant: Dependant | None = getattr(context, "dependant", None)
         if dependant is None:
             continue
         declared = {
-            field.alias: get_origin(field.field_info.annotation) in (list, set, tuple)
+            field.alias: _Declared(get_origin(field.field_info.annotation) in (list, set, tuple))
             for each in dependants_of(dependant)
             for field in each.query_params
         }
         for parameter in query_parameters_of(dependant):
             if parameter["in"] == "query":
-                kind = parameter.get("schema", {}).get("type")
-                declared[parameter["name"]] = kind == "array"
+                schema = parameter.get("schema", {})
+                repeats = schema.get("type") == "array"
+                declared[parameter["name"]] = _Declared(repeats, tuple(schema.get("enum", ())))
         found[context.endpoint] = declared
     return found

@@ -5,10 +5,15 @@ that fit into one socket buffer.
 """
 
 import asyncio
+import contextlib
+import sys
 from typing import Any, Final, cast
 
+import uvicorn
 from uuid_utils import uuid7
+from uvicorn.config import STARTUP_FAILURE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.supervisors.multiprocess import Multiprocess
 
 from crm_api.core.errors import Refusal
 from crm_api.core.problems import problem_response
@@ -29,6 +34,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _head_since: float | None = None
     _watch: asyncio.TimerHandle | None = None
     _refused = False
+    _leaving = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override] # as uvicorn narrows it
         super().connection_made(transport)
@@ -58,6 +64,20 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
         self._head_since = None
+        if self._leaving:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """The server stops. A request that is on its way on this connection gets its answer yet."""
+        if self._head_since is None:
+            super().shutdown()
+        else:
+            self._leaving = True
+            self.loop.call_later(LINGER_SECONDS, self._end_unused)
+
+    def _end_unused(self) -> None:
+        if self._head_since is not None:
+            self.transport.close()
 
     def send_400_response(self, msg: str) -> None:
         """What the parser refuses, in the form of all other errors. `msg` is uvicorn's own text."""
@@ -96,6 +116,32 @@ class GuardedProtocol(HttpToolsProtocol):
         if self.transport.can_write_eof():
             self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
+
+
+class Workers(Multiprocess):
+    """Looks after the processes that serve. When it stops, callers are refused, and go elsewhere.
+
+    Its own copy of the listening socket would go on taking connections that nobody answers, and
+    reset them at its end.
+    """
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+
+def run_server(config: uvicorn.Config) -> None:
+    """Serve until a signal ends it, with as many processes as are configured."""
+    if config.workers > 1:
+        Workers(config, sockets=[config.bind_socket()]).run()
+        return
+    server = uvicorn.Server(config)
+    # uvicorn hands Ctrl-C on to who started it, when all is done.
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run()
+    if not server.started:
+        sys.exit(STARTUP_FAILURE)
 
 
 def uvicorn_options() -> dict[str, Any]:

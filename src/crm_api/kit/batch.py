@@ -24,6 +24,8 @@ from crm_api.kit.scope import Scope
 from crm_api.kit.upserting import Named
 
 MAX_OPERATIONS = 200
+TRANSIENT = frozenset({"unavailable", "conflict", "idempotency_in_progress"})
+"""Codes of an item that may succeed when the same batch is sent again."""
 _ITEM = ConfigDict(extra="forbid", strict=True)
 
 
@@ -178,10 +180,17 @@ def _item_claim(claim: Claim | None, n: int, op: Operation) -> Claim | None:
 async def _finished(service: Batched, claim: Claim | None, results: list[str]) -> BatchReply:
     body = f'{{"results":[{",".join(results)}]}}'
     if claim is not None:
+        reply = json.loads(body)
         kept = Claim(claim.principal_id, claim.path, claim.key, claim.fingerprint, 207)
         noun = f"{service.resource.singular}_batch"
-        await store(service.scope, kept, noun, None, json.loads(body))
+        # An item that asks for another try gets one: the batch is not over yet.
+        if not any(_is_transient(result) for result in reply["results"]):
+            await store(service.scope, kept, noun, None, reply)
     return BatchReply(body)
+
+
+def _is_transient(result: Mapping[str, Any]) -> bool:
+    return result.get("problem", {}).get("code") in TRANSIENT
 
 
 def _replayed(service: Batched, batch: Batch, stored: Stored) -> BatchReply:

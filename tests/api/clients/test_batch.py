@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from crm_api.installation import Addresses
+from tests.api.clients.test_idempotency import head_held
 from tests.checks import Owner, change_count, pointers, refused
 from tests.factories import Organization
 
@@ -170,6 +172,26 @@ async def test_a_retried_batch_replays(radio: Organization, owner: Owner, atomic
     assert await change_count(owner, radio.organization_id) == count
     other = await batch(radio, "admin", create("Apex"), atomic=atomic, headers=KEY)
     refused(other, 422, "idempotency_mismatch")
+
+
+async def test_a_retried_batch_does_what_could_not_be_done_yet(
+    radio: Organization, database: Addresses, owner: Owner
+) -> None:
+    """An item that asks for another try gets one: its refusal is not the stored reply."""
+    made = await radio.create_client()
+    operations = [create("Acme"), {"op": "update", "id": made["id"], "body": {"remarks": "x"}}]
+    count = await change_count(owner, radio.organization_id)
+    async with head_held(database, radio):
+        first = await batch(radio, "admin", *operations, headers=KEY)
+    assert first.status_code == 207, first.text
+    assert [result["status"] for result in first.json()["results"]] == [409, 503]
+    assert await change_count(owner, radio.organization_id) == count
+    again = await batch(radio, "admin", *operations, headers=KEY)
+    assert [result["status"] for result in again.json()["results"]] == [201, 200], again.text
+    assert await change_count(owner, radio.organization_id) == count + 2
+    replayed = await batch(radio, "admin", *operations, headers=KEY)
+    assert replayed.headers["idempotency-replayed"] == "true"
+    assert replayed.json() == again.json()
 
 
 @pytest.mark.parametrize("atomic", [False, True])

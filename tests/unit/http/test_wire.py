@@ -27,6 +27,12 @@ class QuickProtocol(GuardedProtocol):
 
 @contextmanager
 def running(settings: HttpSettings, **options: Any) -> Iterator[int]:
+    with served(settings, **options) as (_, number):
+        yield number
+
+
+@contextmanager
+def served(settings: HttpSettings, **options: Any) -> Iterator[tuple[uvicorn.Server, int]]:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     config = uvicorn.Config(toy_app(settings), **(uvicorn_options() | options))
@@ -36,7 +42,7 @@ def running(settings: HttpSettings, **options: Any) -> Iterator[int]:
     try:
         while not server.started:
             time.sleep(0.01)
-        yield listener.getsockname()[1]
+        yield server, listener.getsockname()[1]
     finally:
         server.should_exit = True
         thread.join(10)
@@ -240,3 +246,30 @@ def test_the_servers_own_lines_are_json_too(lines: Lines) -> None:
     sources = {line["source"] for line in lines.all()}
     assert "uvicorn.error" in sources
     assert "uvicorn.access" not in sources
+
+
+def test_request_that_is_on_its_way_when_the_server_stops_is_answered() -> None:
+    """A rolling restart is felt by nobody: the connection was made, so it gets its one answer."""
+    with served(SETTINGS) as (server, number):
+        fresh, half, used = Talk(number), Talk(number), Talk(number)
+        half.send(GET[:20])
+        assert used.send(GET + b"\r\n").read()[0] == 401
+        server.should_exit = True
+        time.sleep(0.3)
+        assert used.is_closed()
+        for talk, rest in ((fresh, GET), (half, GET[20:])):
+            status, headers, _ = talk.send(rest + b"\r\n").read()
+            assert (status, headers["connection"]) == (401, "close")
+            assert talk.is_closed()
+        for talk in (fresh, half, used):
+            talk.socket.close()
+
+
+def test_silent_connection_does_not_hold_up_the_end() -> None:
+    with served(SETTINGS) as (server, number):
+        silent = Talk(number)
+        began = time.monotonic()
+        server.should_exit = True
+        assert silent.is_closed()
+        assert time.monotonic() - began < 3
+        silent.socket.close()

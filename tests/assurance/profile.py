@@ -1,0 +1,32 @@
+"""How much the assurance does: seconds in `make test`, minutes in CI, by hand what it takes."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, cast
+
+Name = Literal["test", "short", "long"]
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What each part does. Zero: it is left out."""
+
+    fault_seconds: float
+    """Traffic around each fault."""
+    acknowledged: int
+    """So many acknowledged writes in all, at least."""
+    race_rounds: int
+    schemathesis_cases: int
+    """For all roles together, at least."""
+    hostile_share: int
+    """Of the hostile strings, each n-th goes into each input."""
+
+
+PROFILES: Mapping[Name, Profile] = {
+    "test": Profile(0, 100, 20, 0, 12),
+    "short": Profile(4, 1_000, 20, 2_000, 6),
+    "long": Profile(20, 20_000, 200, 50_000, 1),
+}
+NAME = cast("Name", os.environ.get("CRM_ASSURANCE", "test"))
+PROFILE = PROFILES[NAME]
