@@ -44,6 +44,10 @@ def words_first(path: str) -> list[bool]:
     return ["{" in part for part in path.split("/")]
 
 
+JSON_MEDIA = frozenset({"application/json", PROBLEM})
+"""Bodies that are one JSON value; `application/x-ndjson` is one for each line."""
+
+
 class Contract:
     """One document, its validators compiled once and kept."""
 
@@ -123,7 +127,7 @@ class Contract:
             return
         if media not in content:
             yield f"{media or 'no media type'}, documented is {', '.join(content)}"
-        elif body and media.endswith("json"):
+        elif body and media in JSON_MEDIA:
             value = json.loads(body)
             yield from self.schema_faults(content[media]["schema"], value)
             if media == PROBLEM:

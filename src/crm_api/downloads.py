@@ -61,6 +61,17 @@ async def long_request(request: Request) -> None:
     allow_time(request)
 
 
+def _header(description: str, example: str) -> dict[str, Any]:
+    schema = {"type": "string", "maxLength": 200, "pattern": "^[^\\u0000]*$"}
+    return {"description": description, "schema": schema, "example": example}
+
+
+NAME_OF_FILE: Final = {
+    "Content-Disposition": _header("The name of the file.", 'attachment; filename="clients.csv"')
+}
+"""The documented header of a reply that a browser keeps as a file."""
+
+
 def files(formats: Mapping[str, Format], things: str) -> dict[int | str, dict[str, Any]]:
     """The documented success of an export."""
     content: dict[str, Any] = {}
@@ -70,9 +81,7 @@ def files(formats: Mapping[str, Format], things: str) -> dict[int | str, dict[st
         media = form.media_type.partition(";")[0]
         content[media] = {"schema": binary, "example": _EXAMPLES[name]}
     headers = {
-        "Content-Disposition": _header(
-            "The name of the file.", 'attachment; filename="clients.csv"'
-        ),
+        **NAME_OF_FILE,
         "Link": _header(
             "The record of this export.",
             '</v1/exports/01890a5d-ac96-774b-bcce-b302099a8057>; rel="describedby"',
@@ -80,11 +89,6 @@ def files(formats: Mapping[str, Format], things: str) -> dict[int | str, dict[st
     }
     told = f"All {things} that were asked for, as far as you may read them."
     return {200: {"description": told, "content": content, "headers": headers}}
-
-
-def _header(description: str, example: str) -> dict[str, Any]:
-    schema = {"type": "string", "maxLength": 200, "pattern": "^[^\\u0000]*$"}
-    return {"description": description, "schema": schema, "example": example}
 
 
 class Download(StreamingResponse):

@@ -179,7 +179,12 @@ def _term(*, required: bool = False) -> dict[str, Any]:
 
 _INSTANT = "2026-01-31T00:00:00Z"
 _MOMENT = {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}
-_AS_OF = _parameter("as_of", "The record as it was at this time.", _MOMENT, _INSTANT)
+_AS_OF = _parameter(
+    "as_of",
+    "The record as it was at this time; as it is, where that has not come yet.",
+    _MOMENT,
+    "2030-01-31T00:00:00Z",
+)
 _ENTRY_OR_TIME = {
     "type": "string",
     "minLength": 17,

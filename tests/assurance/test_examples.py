@@ -126,7 +126,8 @@ def as_query(parameter: Json, operation: Json) -> Mapping[str, Any]:
     ranged = named.get(f"{name.partition('[')[0]}[gte]", {}).get("schema", {})
     is_money = "currency" in named and AMOUNT in ranged.get("pattern", "")
     money = {"currency": named["currency"]["example"]} if is_money else {}
-    return money | {name: str(value).lower() if isinstance(value, bool) else value}
+    wanted = {n: p["example"] for n, p in named.items() if p["in"] == "query" and p["required"]}
+    return wanted | money | {name: str(value).lower() if isinstance(value, bool) else value}
 
 
 async def test_every_example_of_a_parameter_succeeds(

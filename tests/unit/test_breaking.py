@@ -87,11 +87,11 @@ BREAKS: dict[str, tuple[Callable[[Json], object], str]] = {
     ),
     "a parameter": (
         lambda d: d["paths"]["/v1/clients"]["get"]["parameters"].pop(0),
-        "GET /v1/clients: the query parameter limit is gone.",
+        "GET /v1/clients: the query parameter q is gone.",
     ),
     "a parameter that must be sent": (
         lambda d: d["paths"]["/v1/clients"]["get"]["parameters"][0].update(required=True),
-        "GET /v1/clients: the query parameter limit is now required.",
+        "GET /v1/clients: the query parameter q is now required.",
     ),
     "a header of a reply": (
         lambda d: d["paths"]["/v1/me"]["get"]["responses"]["200"]["headers"].pop("ETag"),

@@ -147,7 +147,9 @@ PROBLEMS: dict[str, Problem] = {
     "primary_required": Problem(
         409, "There must be one primary contact", "Make another contact primary first."
     ),
-    "not_live": Problem(409, "The record is not live", "Restore it first."),
+    "not_live": Problem(
+        409, "The record is not live", "Restore it first.", {"next": _BLOCKED["next"]}
+    ),
     "still_linked": Problem(
         409, "The record is still linked", "Remove the links that are named first."
     ),

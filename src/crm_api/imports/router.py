@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.core.multipart import FILE, MULTIPART, uploaded
+from crm_api.downloads import NAME_OF_FILE
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.imports import jobs  # noqa: F401  # known to whoever serves or works
 from crm_api.imports.reports import ImportReports
@@ -53,6 +54,7 @@ OUTCOME: Final = {
 _ERRORS: Final[dict[int | str, dict[str, Any]]] = {
     200: {
         "description": "The rows that failed.",
+        "headers": NAME_OF_FILE,
         "content": {
             "text/csv": {
                 "schema": {"type": "string", "maxLength": 1_000_000_000},

@@ -199,7 +199,7 @@ class ImportPatch(BaseModel):
         Field(
             max_length=1000,
             description="Column → field; `ignore` leaves it out, null lets the suggestion hold.",
-            examples=[{"Company": "name", "Colour": "ignore", "Tone": None}],
+            examples=[{"name": "name", "email": "ignore"}],
         ),
     ] = _ABSENT
     mode: Annotated[

@@ -82,12 +82,12 @@ class RestoreVersion(BaseModel):
 
     entry_id: Annotated[
         UUID | None,
-        Field(
-            description="The entry of the history after which it was so.",
-            examples=["01890a5d-ac96-774b-bcce-b302099a8057"],
-        ),
+        Field(description="The entry of the history after which it was so."),
     ] = None
-    as_of: Annotated[Instant | None, Field(description="Or the time at which it was so.")] = None
+    as_of: Annotated[
+        Instant | None,
+        Field(description="Or the time at which it was so.", examples=["2030-01-31T00:00:00Z"]),
+    ] = None
     fields: Annotated[
         list[Annotated[str, Field(max_length=64)]] | None,
         Field(

@@ -20,7 +20,7 @@ from crm_api.kit.search import MAX_TERM
 MAX_DEPTH: Final = 8
 MAX_LEAVES: Final = 100
 _OPERATORS: Final = tuple(op for names in OPERATORS.values() for op in names)
-_ONE: Final[JsonDict] = {"field": "status", "op": "in", "value": ["active", "on_hold"]}
+_ONE: Final[JsonDict] = {"field": "created_at", "op": "gte", "value": "2026-01-01T00:00:00Z"}
 _OTHER: Final[JsonDict] = {"not": {"field": "name", "op": "starts_with", "value": "Test"}}
 EXAMPLE: Final[JsonDict] = {"and": [_ONE, _OTHER]}
 

@@ -44,7 +44,7 @@ def _progress(sources: Sources, _: Rights) -> ColumnElement[Any]:
     counted = and_(main.c.state == "running", done > 0, total.is_not(None))
     seconds = extract("epoch", main.c.progress_at - main.c.started_at)
     left = func.ceil(cast(seconds * func.greatest(total - done, 0) / done, Float))
-    percent = case((total > 0, func.least(100, cast(done, BigInteger) * 100 / total)), else_=100)
+    percent = case((total > 0, func.least(100, cast(done, BigInteger) * 100 // total)), else_=100)
     return func.json_build_object(
         *("done", done, "total", total),
         *("percent", case((total.is_not(None), percent))),

@@ -32,12 +32,10 @@ Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
 
 _READ: Final = needs("operations.operation:read_own")
+_WAIT: Final = {"headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}}}
 _ONE: Final[dict[int | str, dict[str, Any]]] = {
-    200: {
-        "model": Operation,
-        "description": "The operation.",
-        "headers": {"Retry-After": {"$ref": "#/components/headers/Retry-After"}},
-    }
+    200: {"model": Operation, "description": "The operation.", **_WAIT},
+    304: _WAIT,
 }
 _STREAM: Final[dict[int | str, dict[str, Any]]] = {
     200: {
@@ -69,7 +67,7 @@ async def list_operations(
 async def get_operation(
     scope: CurrentScope,
     operation_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(example="id,state"))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read how far it is, and what it came to. While it is under way, `Retry-After` says when."""
