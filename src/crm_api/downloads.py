@@ -20,7 +20,7 @@ from crm_api.routing import Items, ListQuery, items_of
 
 log = get_logger("crm_api.exports")
 
-_PAGING: Final = frozenset({"limit", "cursor", "expand", "count"})
+_PAGING: Final = frozenset({"q", "limit", "cursor", "expand", "count"})
 _EXAMPLES: Final = {
     "csv": "\ufeffid,name\r\n01890a5d-ac96-774b-bcce-b302099a8057,Kampala Coffee Ltd\r\n",
     "ndjson": '{"id":"01890a5d-ac96-774b-bcce-b302099a8057","name":"Kampala Coffee Ltd"}\n',

@@ -178,12 +178,14 @@ def _term(*, required: bool = False) -> dict[str, Any]:
 
 
 _INSTANT = "2026-01-31T00:00:00Z"
+_LATER = "2030-01-31T00:00:00Z"
+"""Any record has such a version: a time that has not come yet is the present."""
 _MOMENT = {"type": "string", "format": "date-time", "minLength": 17, "maxLength": 40}
 _AS_OF = _parameter(
     "as_of",
     "The record as it was at this time; as it is, where that has not come yet.",
     _MOMENT,
-    "2030-01-31T00:00:00Z",
+    _LATER,
 )
 _ENTRY_OR_TIME = {
     "type": "string",
@@ -274,13 +276,13 @@ class DiffQuery:
 
     query_parameters = (
         _parameter(
-            "from", "The entry of the history, or the time, to begin at.", _ENTRY_OR_TIME, _INSTANT
+            "from", "The entry of the history, or the time, to begin at.", _ENTRY_OR_TIME, _LATER
         ),
         _parameter(
             "to",
             "The entry, or the time, to end at; now unless said.",
             _ENTRY_OR_TIME,
-            "2026-02-28T00:00:00Z",
+            _LATER,
         ),
         EXPLAIN,
     )

@@ -61,8 +61,14 @@ def encoded(media: str, example: Any) -> dict[str, Any]:
     if media.endswith("json"):
         return {"content": json.dumps(example), "headers": {"Content-Type": media}}
     if media == "multipart/form-data":
-        return {"files": {name: (None, _text(value)) for name, value in example.items()}}
+        named = {name: (_file_name(name), _text(value)) for name, value in example.items()}
+        return {"files": named}
     return {"content": _text(example), "headers": {"Content-Type": media}}
+
+
+def _file_name(part: str) -> str | None:
+    """What is sent as a file has a name; other parts are fields."""
+    return "list.csv" if part == "file" else None
 
 
 def _text(value: Any) -> str:

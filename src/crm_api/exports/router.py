@@ -45,7 +45,7 @@ async def list_exports(
 async def get_export(
     scope: CurrentScope,
     export_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(example="id,rows"))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read the record of one export; its file is nowhere kept."""

@@ -130,7 +130,7 @@ async def create_import(scope: CurrentScope, request: Request, dry_run: DryRun =
 async def get_import(
     scope: CurrentScope,
     import_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
+    items: Annotated[Items, Depends(OneQuery(example="id,state"))],
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Read an import: its columns, its settings, how far it is, what it came to."""

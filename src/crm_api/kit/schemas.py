@@ -1,5 +1,6 @@
 """Bodies that derive from a declaration: what a create, a patch and a page look like."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar
 from uuid import UUID
@@ -129,7 +130,7 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     for name, (kind, about) in _options(prefix, cls).items():
         members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
     extra: dict[str, Any] = {"x-access": access}
-    if (example := getattr(cls, f"{prefix.lower()}_example", None)) is not None:
+    if (example := _example(prefix, cls)) is not None:
         extra["examples"] = [example]
     model = create_model(
         f"{prefix}{cls.__name__}",
@@ -139,6 +140,14 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     )
     _derived[(prefix, cls)] = model
     return model
+
+
+def _example(prefix: str, cls: type[Resource]) -> Mapping[str, Any] | None:
+    """A body that succeeds; that of a delivery is a patch with the version at the source."""
+    if prefix == "Create":
+        return cls.create_example
+    is_delivery = prefix == "Upsert" and cls.patch_example is not None
+    return {**(cls.patch_example or {}), "version": 3} if is_delivery else cls.patch_example
 
 
 def _options(prefix: str, cls: type[Resource]) -> dict[str, tuple[Any, str]]:

@@ -154,7 +154,6 @@ class Selection(BaseModel):
             max_length=3,
             pattern="^[A-Za-z]{3}$",
             description="The currency of amounts that name none.",
-            examples=["UGX"],
         ),
     ] = None
 
