@@ -1,6 +1,7 @@
 """Worker processes of the tests: `crm-api worker`, which knows the tests' kinds of work too."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -9,6 +10,8 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 from crm_api.installation import Addresses
 from tests.database import ROOT
@@ -55,6 +58,19 @@ class Workers:
     def log(self, process: "subprocess.Popen[bytes]") -> str:
         number = self.processes.index(process)
         return (self.home / f"worker-{number}.log").read_text(errors="replace")
+
+    def told(
+        self, process: "subprocess.Popen[bytes]", operation_id: UUID, event: str
+    ) -> list[dict[str, Any]]:
+        """What it logged of one operation: a worker takes what any test of the run left queued."""
+        lines = self.log(process).splitlines(keepends=True)
+        whole = (line for line in lines if line.startswith("{") and line.endswith("\n"))
+        entries = (json.loads(line) for line in whole)
+        return [
+            entry
+            for entry in entries
+            if entry["event"] == event and entry.get("operation_id") == str(operation_id)
+        ]
 
     def end(self) -> None:
         for process in self.processes:
