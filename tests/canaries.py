@@ -27,6 +27,9 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("relationships", "lifecycle"): "by CHECK",
+    ("relationships", "kind"): "the code knows them all",
+    ("relationships", "inverse_kind"): "the code knows them all",
     ("organizations", "time_zone"): "the bystander's dates need a real one",
     ("organizations", "default_country"): "its phone numbers need a real one",
     ("organizations", "currency"): "its amounts need a real one",
@@ -107,6 +110,7 @@ _INERT: Mapping[str, str] = {
     "client_tags": "client_id = $2",
     "contact_emails": "true",
     "contact_phones": "true",
+    "relationships": "true",
 }
 
 
@@ -128,6 +132,8 @@ class Bystander:
                 ("GET", "/v1/clients?expand=contacts,owner&count=capped", None),
                 ("POST", "/v1/clients?dry_run=true", dry),
                 ("GET", f"{one}/history", None),
+                ("GET", f"{one}/relationships", None),
+                ("GET", f"{one}/graph?format=svg", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", "/v1/catalogues/types", None),
                 ("GET", "/v1/users", None),
@@ -192,6 +198,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         refs = {"source": CANARY, "id": f"{CANARY}-{mark}"}
         body = client_body(mark, person, refs)
         clients.append(await ok("POST", "/v1/clients", body))
+    related = {"kind": "partner", "other_id": clients[1]["id"], "note": _text()}
+    await ok("POST", f"/v1/clients/{clients[0]['id']}/relationships", related)
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))

@@ -33,6 +33,8 @@ from crm_api.installation import (
 )
 from crm_api.openapi.document import build_document
 from crm_api.organizations.router import router as organization
+from crm_api.relationships.router import of_clients as relationships_of_clients
+from crm_api.relationships.router import router as relationships
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.
@@ -69,8 +71,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     install_problem_handlers(app, settings.public_url or "")
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
-    parts = (clients, contacts, clients_of_contacts, identity, catalogues, organization)
-    for router in (*parts, problem_pages):
+    parts = (clients, contacts, clients_of_contacts, relationships_of_clients, relationships)
+    for router in (*parts, identity, catalogues, organization, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))

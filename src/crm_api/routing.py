@@ -51,6 +51,17 @@ DryRun = Annotated[
     Query(description="Check everything and answer what would be; store nothing."),
 ]
 
+
+def _whole(value: object) -> object:
+    """Digits alone: Python's own reading takes `1_0` and blanks as well."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise PydanticCustomError("int_parsing", "Send a whole number.")
+    return value
+
+
+Whole = BeforeValidator(_whole)
+"""In the annotation of an integer of the query string."""
+
 Items = list[tuple[str, str]]
 
 

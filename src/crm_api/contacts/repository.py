@@ -3,7 +3,19 @@
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Text, Uuid, bindparam, exists, func, literal, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Label,
+    Text,
+    Uuid,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.contacts.schemas import Contact
@@ -11,10 +23,12 @@ from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
+from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Shape, Sources, children, json_list, words
 from crm_api.kit.reading import IDS, Listing, child_filter, compare
 from crm_api.kit.scope import Scope
+from crm_api.kit.trees import Tree
 from crm_api.models import (
     ClientContactRow,
     ClientRow,
@@ -134,6 +148,34 @@ LIVE_CONTACTS = Statement(
         CONTACTS.c.id == func.any(IDS),
         CONTACTS.c.lifecycle == "live",
     )
+)
+MAX_TREE = 500
+"""How many persons one tree tells."""
+
+
+def _opened(contacts: FromClause, rights: Rights) -> list[ColumnElement[bool]]:
+    known = ["live", "deleted", "merged", "erased"]
+    shown = known if rights.can("contacts", "read_deleted") else known[:1]
+    return [contacts.c.organization_id == ORG, contacts.c.lifecycle.in_(words(*shown))]
+
+
+def _named(contacts: FromClause, rights: Rights) -> list[Label[Any]]:
+    read = mask_of(Contact, rights).read
+    names = [name for name in ("id", "lifecycle", "name") if name == "id" or name in read]
+    return CONTACT_SHAPE.columns(Sources(contacts), rights, names)
+
+
+def _reporting() -> Any:
+    """Who reports to whom."""
+    return (
+        select(CONTACTS.c.id.label("child_id"), CONTACTS.c.reports_to_id.label("parent_id"))
+        .where(CONTACTS.c.organization_id == ORG, CONTACTS.c.reports_to_id.is_not(None))
+        .subquery("reporting")
+    )
+
+
+CONTACT_TREE = Tree(
+    rows=CONTACTS, edges=_reporting, told_of_child=(), opened=_opened, columns=_named
 )
 ACTIVE_USERS = Statement(
     select(MEMBERSHIPS.c.id).where(

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 
-from crm_api.contacts.schemas import Contact
+from crm_api.contacts.schemas import Contact, ContactTree
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
@@ -21,6 +21,7 @@ from crm_api.routing import (
     ListQuery,
     OneQuery,
     PathId,
+    Whole,
     answers,
     as_json,
     as_list,
@@ -151,6 +152,23 @@ async def get_contact_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await ContactService(scope).history(contact_id, items))
+
+
+@router.get(
+    "/{contact_id}/tree",
+    dependencies=[Declared],
+    responses=answers(200, ContactTree, "The line of reporting."),
+    openapi_extra=needs("contacts.coding:read"),
+)
+async def get_contact_tree(
+    scope: CurrentScope,
+    contact_id: PathId,
+    depth: Annotated[
+        int, Whole, Query(ge=1, le=15, description="Levels above, and levels below the person.")
+    ] = 10,
+) -> Response:
+    """Read whom a person reports to, and who reports to it, from the top."""
+    return as_json(await ContactService(scope).tree(contact_id, depth))
 
 
 @router.post(

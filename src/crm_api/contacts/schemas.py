@@ -47,6 +47,31 @@ class ClientLink(BaseModel):
     to_on: Annotated[date | None, Field(description="Last day.")] = None
 
 
+class PersonNode(BaseModel):
+    """One person of a line of reporting; those below follow whom they report to."""
+
+    id: Annotated[UUID, Field(description="The person.")]
+    lifecycle: Annotated[
+        Literal["live", "deleted", "merged", "erased"], Field(description="Whether it is in use.")
+    ] = "live"
+    name: Annotated[
+        str, Field(max_length=200, description="The person's name.", examples=["Ada Nakato"])
+    ] = ""
+    parent_id: Annotated[UUID | None, Field(description="Whom the person reports to.")]
+    depth: Annotated[int, Field(ge=0, le=64, description="Steps below the first one.")]
+
+
+class ContactTree(BaseModel):
+    """The line of reporting that a person stands in, as far as you may open its persons."""
+
+    contact_id: Annotated[UUID, Field(description="The person that was asked for.")]
+    nodes: Annotated[
+        list[PersonNode],
+        Field(max_length=600, description="From the top, each before those below it."),
+    ]
+    truncated: Annotated[bool, Field(description="Whether there is more than is told.")]
+
+
 class Contact(Resource):
     """A person."""
 

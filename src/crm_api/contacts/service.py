@@ -20,8 +20,10 @@ from crm_api.contacts.repository import (
     BLOCKED_BY_EMAIL,
     CONTACT_LISTING,
     CONTACT_SHAPE,
+    CONTACT_TREE,
     EMAILS,
     LIVE_CONTACTS,
+    MAX_TREE,
     PHONES,
     leads_to,
     live_links,
@@ -46,6 +48,7 @@ from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import wire_value
 from crm_api.kit.reading import found_by_id
 from crm_api.kit.replies import Reply, one
+from crm_api.kit.trees import branches
 from crm_api.kit.writing import Write, write_one
 
 IDEMPOTENCY_KEY = "pk_idempotency_records"
@@ -240,6 +243,14 @@ class ContactService(VerifyingService):
         ):
             return {"visibility": "not_visible"} | base
         return {"visibility": row["lifecycle"], "id": str(row["id"]), "name": row["name"]} | base
+
+    async def tree(self, contact_id: UUID, depth: int) -> str:
+        """The line of reporting that the person stands in."""
+        found = await branches(self.scope, CONTACT_TREE, contact_id, depth, MAX_TREE)
+        if found is None:
+            raise self.not_found()
+        self.require_group("coding", "read")
+        return found.told("contact_id", contact_id)
 
     async def delete(self, contact_id: UUID, if_match: str | None) -> None:
         """Delete softly; a person who serves a client stays until the link is ended or removed."""

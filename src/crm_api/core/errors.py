@@ -141,6 +141,16 @@ PROBLEMS: dict[str, Problem] = {
     "already_rotated": Problem(
         409, "The refresh token was just rotated", "Use the pair that the other request received."
     ),
+    "second_parent": Problem(
+        409,
+        "The client has a parent already",
+        "End the relationship that is given in `existing`, or choose a period after it.",
+    ),
+    "already_related": Problem(
+        409,
+        "The clients are related in this way already",
+        "Change the relationship that is given in `existing`.",
+    ),
     "already_exists": Problem(
         409, "It exists already", "Use the one that exists, or choose another name."
     ),
@@ -185,6 +195,11 @@ PROBLEMS: dict[str, Problem] = {
         422,
         "A client needs a way to be reached",
         "Send an e-mail address or a phone number, of the client or of one of its contacts.",
+    ),
+    "relationship_cycle": Problem(
+        422,
+        "A client would stand above itself",
+        "Follow `path`: end one of its relationships first, or choose another parent.",
     ),
     "emergency_contact_required": Problem(
         422,

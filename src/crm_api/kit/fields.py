@@ -116,6 +116,8 @@ class Resource(BaseModel):
     """Its name in scopes and paths, plural."""
     singular: ClassVar[str] = ""
     """Its name in the change log."""
+    guarded_by: ClassVar[str] = ""
+    """The resource whose groups and scopes guard this one; its own where nothing is said."""
     grants: ClassVar[Mapping[str, str]] = {}
     """Group → what admin, manager, front_desk, presenter may: of `r`, `c`, `u`, `own`, or `-`."""
     verbs: ClassVar[Mapping[str, str]] = {}
@@ -129,6 +131,7 @@ class Resource(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         if not cls.resource:
             return
+        cls.guarded_by = cls.guarded_by or cls.resource
         cls.fields = {name: _declared(cls, name, info) for name, info in cls.model_fields.items()}
         _refuse_unreachable(cls)
         RESOURCES[cls.resource] = cls
@@ -189,11 +192,12 @@ def _grant_scopes(cls: type[Resource]) -> dict[str, list[str]]:
         if len(cells) != len(ROLES):
             raise TypeError(f"{cls.__name__}.{group}: one cell for each of {', '.join(ROLES)}")
         for role, cell in zip(ROLES, cells, strict=True):
-            scopes[role] += [f"{cls.resource}.{group}:{action}" for action in granted_actions(cell)]
+            subject = f"{cls.guarded_by}.{group}"
+            scopes[role] += [f"{subject}:{action}" for action in granted_actions(cell)]
     for verb, initials in cls.verbs.items():
         for role in ROLES:
             if role[0].upper() in initials:
-                scopes[role].append(f"{cls.resource}:{verb}")
+                scopes[role].append(f"{cls.guarded_by}:{verb}")
     return scopes
 
 
@@ -207,12 +211,12 @@ def builtin_scopes(role: str) -> frozenset[str]:
 def all_scopes() -> frozenset[str]:
     """Every scope that means something here; a role or key may hold no other, wildcards apart."""
     found = {
-        f"{cls.resource}.{group}:{action}"
+        f"{cls.guarded_by}.{group}:{action}"
         for cls in RESOURCES.values()
         for group in cls.grants
         for action in ("read", "create", "update", "read_own")
     }
-    found |= {f"{cls.resource}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
+    found |= {f"{cls.guarded_by}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
     return frozenset(found)
 
 
@@ -225,7 +229,7 @@ def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
         return [role for role, cell in cells.items() if letter in cell and cell != "own"]
 
     return {
-        "group": f"{cls.resource}.{rule.group}",
+        "group": f"{cls.guarded_by}.{rule.group}",
         "read": roles("r"),
         "create": roles("c") if rule.write & Write.ON_CREATE else [],
         "update": roles("u") if rule.write & Write.LATER else [],
@@ -239,7 +243,7 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
         return known
 
     def may(field: Field, action: str) -> bool:
-        return rights.can(cls.resource, action, field.rule.group)
+        return rights.can(cls.guarded_by, action, field.rule.group)
 
     def reads(field: Field) -> bool:
         needs = field.rule.needs
@@ -267,7 +271,7 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
 def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:
     """A readable field's value without the parts that take a group of their own."""
     parts = cls.guarded_parts.get(name, {})
-    hidden = {p for p, group in parts.items() if not rights.can(cls.resource, "read", group)}
+    hidden = {p for p, group in parts.items() if not rights.can(cls.guarded_by, "read", group)}
     if not hidden or not isinstance(value, dict):
         return value
     return {part: inner for part, inner in value.items() if part not in hidden}

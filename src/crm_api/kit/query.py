@@ -269,7 +269,7 @@ class ListReader:
             self._hide(key, "expand", group, resource)
 
     def _hide(self, name: str, parameter: str, group: str, resource: str | None = None) -> None:
-        needs = f"{resource or self.cls.resource}.{group}:read"
+        needs = f"{resource or self.cls.guarded_by}.{group}:read"
         self.found.hidden.append(_Hidden(name, parameter[:64], group, needs))
 
     def _readable(self, name: str) -> None:
@@ -348,7 +348,7 @@ class ListReader:
             self.found.fault(key[:64], code, "There is no such filter on this list.")
             return None
         group, ops = extra or (declared.rule.group, declared.rule.filter)  # type: ignore[union-attr]  # one of the two is there
-        if not self.scope.actor.rights.can(self.cls.resource, "read", group):
+        if not self.scope.actor.rights.can(self.cls.guarded_by, "read", group):
             self._hide(name, key, group)
             return None
         offered = [o for flag, names in OPERATORS.items() if flag in ops for o in names]

@@ -83,7 +83,7 @@ def _get(
         inner = (
             select(*shape.columns(Sources(shape.table), rights, of, expanded))
             .select_from(shape.table)
-            .where(*_this_row(shape))
+            .where(*_this_row(shape, rights))
         )
         return as_json(inner).scalar_subquery()
 
@@ -100,12 +100,19 @@ def readable(shape: Shape, rights: Rights) -> tuple[str, ...]:
     return mask_of(shape.resource, rights).read or ("id",)
 
 
-def _this_row(shape: Shape) -> list[ColumnElement[bool]]:
+def _this_row(shape: Shape, reader: Rights | None) -> list[ColumnElement[bool]]:
     return [
         shape.table.c.organization_id == ORG,
         shape.table.c.id == bindparam("id", type_=Uuid()),
         shape.table.c.lifecycle == func.any(LIFECYCLES),
+        *_open_to(shape, shape.table, reader),
     ]
+
+
+def _open_to(shape: Shape, rows: Any, reader: Rights | None) -> list[ColumnElement[bool]]:
+    if shape.open_to is None or reader is None:
+        return []
+    return [shape.open_to(rows, reader)]
 
 
 async def get_one(
@@ -137,15 +144,15 @@ def _load(
     aside: tuple[tuple[str, Any], ...],
     full: Rights,
     masked: Rights | None,
+    reader: Rights | None,
 ) -> Statement:
     main = shape.table
+    this_row = _this_row(shape, reader)
     names = tuple(shape.resource.fields)
     document = as_json(
-        select(*shape.columns(Sources(main), full, names))
-        .select_from(main)
-        .where(*_this_row(shape))
+        select(*shape.columns(Sources(main), full, names)).select_from(main).where(*this_row)
     ).scalar_subquery()
-    row = as_json(select(*_beside(shape)).select_from(main).where(*_this_row(shape)), "stored")
+    row = as_json(select(*_beside(shape)).select_from(main).where(*this_row), "stored")
     columns = [
         guard(kind).label("ok"),
         document.label("document"),
@@ -155,7 +162,7 @@ def _load(
     if masked is not None:
         seen = readable(shape, masked)
         inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
-        columns.append(as_json(inner.where(*_this_row(shape))).scalar_subquery().label("seen"))
+        columns.append(as_json(inner.where(*this_row)).scalar_subquery().label("seen"))
     return Statement(select(*columns))
 
 
@@ -181,7 +188,10 @@ async def load_one(
     Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
     """
     actor = scope.actor
-    statement = _load(shape, actor.kind, aside, full, actor.rights if with_seen else None)
+    masked = actor.rights if with_seen else None
+    # Only where it matters: one statement for all rights is compiled once.
+    reader = actor.rights if shape.open_to is not None else None
+    statement = _load(shape, actor.kind, aside, full, masked, reader)
     every = ["live", "archived", "deleted", "merged", "erased"]
     values = guard_values(actor) | {"id": row_id, "lifecycles": every}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
@@ -209,6 +219,7 @@ def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> S
     conditions = [
         main.c.organization_id == ORG,
         *(_condition(listing, main, n, one) for n, one in enumerate(asked.filters)),
+        *_open_to(listing.shape, main, rights),
     ]
     limit = bindparam("limit", type_=Integer())
     rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")

@@ -27,6 +27,7 @@ from crm_api.models.identity import (
     SignInThrottleRow,
     UserRow,
 )
+from crm_api.models.relationships import RelationshipRow
 
 __all__ = [
     "ApiKeyRow",
@@ -51,6 +52,7 @@ __all__ = [
     "MembershipRow",
     "OrganizationRow",
     "RefreshTokenRow",
+    "RelationshipRow",
     "RoleRow",
     "SecurityEventRow",
     "SessionRow",
