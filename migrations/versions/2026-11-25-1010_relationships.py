@@ -8,6 +8,11 @@ down_revision = "20261122_1005"
 branch_labels = None
 depends_on = None
 
+SAME_TWO = (
+    "(child_id IS NULL) = (parent_id IS NULL) AND (child_id IS NULL"
+    " OR (child_id = client_id AND parent_id = other_id)"
+    " OR (child_id = other_id AND parent_id = client_id))"
+)
 OPEN_END = "lifecycle = 'live' AND to_on IS NULL"
 
 
@@ -36,16 +41,14 @@ def upgrade() -> None:
                 ["clients.organization_id", "clients.id"],
                 name=f"fk_relationships_{end}",
             )
-            for end in ("client", "other", "child", "parent")
+            for end in ("client", "other")
         ),
         sa.CheckConstraint(
             "lifecycle IN ('live', 'deleted')", name=op.f("ck_relationships_lifecycle")
         ),
         sa.CheckConstraint("client_id <> other_id", name=op.f("ck_relationships_two_clients")),
         sa.CheckConstraint("from_on <= to_on", name=op.f("ck_relationships_period")),
-        sa.CheckConstraint(
-            "(child_id IS NULL) = (parent_id IS NULL)", name=op.f("ck_relationships_hierarchy")
-        ),
+        sa.CheckConstraint(SAME_TWO, name=op.f("ck_relationships_hierarchy")),
         sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_relationships")),
     )
     for end in ("client", "other"):

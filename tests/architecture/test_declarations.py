@@ -13,6 +13,8 @@ from crm_api.contacts import drafting as contacts
 from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.kit.fields import Field
 from crm_api.kit.reading import Listing
+from crm_api.relationships import service as relationships
+from crm_api.relationships.repository import RELATIONSHIP_LISTING
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,7 @@ class Record:
 
 RECORDS = {
     "clients": Record(CLIENT_LISTING, clients.PLAIN, {*clients.SETTLED, *CHILDREN.values()}),
+    "relationships": Record(RELATIONSHIP_LISTING, relationships.PLAIN, ()),
     "contacts": Record(CONTACT_LISTING, contacts.PLAIN, {"emails", "phones"}),
 }
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)

@@ -7,7 +7,12 @@ from pathlib import Path
 
 ROLES: tuple[str, ...] = ("admin", "manager", "front_desk", "presenter")
 MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
-RESOURCES = ("clients", "contacts", "users", "roles", "api_keys", "organization", "catalogues")
+RESOURCES = (
+    *("clients", "contacts", "relationships"),
+    *("users", "roles", "api_keys", "organization", "catalogues"),
+)
+GUARDED_BY: Mapping[str, str] = {"relationships": "clients"}
+"""Resources whose groups are those of another."""
 
 
 @dataclass(frozen=True, slots=True)

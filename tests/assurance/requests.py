@@ -36,12 +36,14 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_api_key": minimal("api_keys"),
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
+        "create_client_relationship": {"kind": "partner", "other_id": known.client_id},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
     }
     changes: dict[str, Json] = {
         "patch_client": {"remarks": f"Remark {mark}"},
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
+        "patch_relationship": {"note": f"Note {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "verify_client_email": {"reachability": "verified"},
         "verify_client_phone": {"reachability": "bounced"},
@@ -69,6 +71,10 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found |= {"contact_id": made["id"]} | _points(made)
         if operation == "restore_contact":
             await world.admin("DELETE", f"/v1/contacts/{found['contact_id']}")
+    if "{relationship_id}" in path:
+        found["relationship_id"] = (await world.make("relationships"))["id"]
+    if path in QUERIES:
+        found["to_id"] = world.known.client_id
     if "{user_id}" in path:
         made = await world.make("users")
         await accept(world.organization, made)
@@ -105,7 +111,13 @@ def _number() -> str:
     return f"+25677{secrets.randbelow(9_000_000) + 1_000_000}"
 
 
+QUERIES: Mapping[str, str] = {"/v1/clients/{client_id}/paths": "?to={to_id}"}
+"""What a path cannot be asked without."""
+
+
 def filled(path: str, ids: Mapping[str, str]) -> str:
+    path += QUERIES.get(path, "")
+    ids = {"to_id": "01890a5d-ac96-774b-bcce-b302099a8057"} | dict(ids)
     for name, value in ids.items():
         path = path.replace(f"{{{name}}}", value)
     assert "{" not in path, f"{path}: a parameter that no test knows"

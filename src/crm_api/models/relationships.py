@@ -8,6 +8,11 @@ from sqlalchemy.orm import Mapped
 
 from crm_api.models.base import Base, TenantRow, belongs_to
 
+_SAME_TWO = (
+    "(child_id IS NULL) = (parent_id IS NULL) AND (child_id IS NULL"
+    " OR (child_id = client_id AND parent_id = other_id)"
+    " OR (child_id = other_id AND parent_id = client_id))"
+)
 _OPEN_END = text("lifecycle = 'live' AND to_on IS NULL")
 
 
@@ -38,8 +43,6 @@ class RelationshipRow(TenantRow, Base):
     __table_args__ = (
         belongs_to("client_id", "clients", name="fk_relationships_client"),
         belongs_to("other_id", "clients", name="fk_relationships_other"),
-        belongs_to("child_id", "clients", name="fk_relationships_child"),
-        belongs_to("parent_id", "clients", name="fk_relationships_parent"),
         Index("ix_relationships_client", "organization_id", "client_id", "created_at", "id"),
         Index("ix_relationships_other", "organization_id", "other_id", "created_at", "id"),
         Index("ix_relationships_child", "organization_id", "child_id"),
@@ -64,5 +67,6 @@ class RelationshipRow(TenantRow, Base):
         CheckConstraint("lifecycle IN ('live', 'deleted')", name="lifecycle"),
         CheckConstraint("client_id <> other_id", name="two_clients"),
         CheckConstraint("from_on <= to_on", name="period"),
-        CheckConstraint("(child_id IS NULL) = (parent_id IS NULL)", name="hierarchy"),
+        # So that the keys of the two ends are keys of these as well.
+        CheckConstraint(_SAME_TWO, name="hierarchy"),
     )

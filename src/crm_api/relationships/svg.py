@@ -41,7 +41,7 @@ _CSS: Final = (
     "stroke-linejoin:round}"
     ".box{fill:#fff;stroke:#555;stroke-width:1.2}.centre .box{fill:#fff3c4;stroke:#1b1b1b;"
     "stroke-width:3}.centre text{font-weight:bold}.archived .box{stroke-dasharray:4 3}"
-    ".line{fill:none}.ended{opacity:.45}"
+    ".line{fill:none}.ended .line{opacity:.4}"
 )
 
 
