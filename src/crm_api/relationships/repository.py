@@ -23,6 +23,7 @@ from sqlalchemy import (
     literal_column,
     or_,
     select,
+    true,
     union_all,
 )
 from sqlalchemy import cast as as_type
@@ -36,6 +37,7 @@ from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, json_one, words
 from crm_api.kit.reading import IDS, Listing, compare
 from crm_api.kit.scope import Scope
+from crm_api.kit.trees import looked_up
 from crm_api.models import ClientRow, OrganizationRow, RelationshipRow, table_of
 from crm_api.relationships.schemas import Relationship
 
@@ -172,12 +174,17 @@ _start = select(
     _given_from.label("first"),
     _given_to.label("last"),
 ).cte("above", recursive=True)
-_step = RELATIONSHIPS.alias("step")
+_step = looked_up(
+    select(RELATIONSHIPS.c.parent_id, RELATIONSHIPS.c.from_on, RELATIONSHIPS.c.to_on).where(
+        *_others(RELATIONSHIPS), RELATIONSHIPS.c.child_id == _start.c.id
+    ),
+    "step",
+)
 _first, _last = func.greatest(_start.c.first, begins(_step)), func.least(_start.c.last, ends(_step))
 _above = _start.union_all(
     select(_step.c.parent_id, func.array_append(_start.c.path, _step.c.parent_id), _first, _last)
-    .select_from(_start.join(_step, _step.c.child_id == _start.c.id))
-    .where(*_others(_step), _start.c.id != _child, _first <= _last)
+    .select_from(_start.join(_step, true()))
+    .where(_start.c.id != _child, _first <= _last)
 )
 CYCLE = Statement(
     select(_above.c.path)

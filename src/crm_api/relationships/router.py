@@ -124,13 +124,17 @@ async def get_client_tree(
 async def get_client_graph(
     scope: CurrentScope,
     client_id: PathId,
+    kinds: Annotated[
+        list[Kind],
+        Query(
+            default_factory=list,
+            max_length=11,
+            description="Only these kinds, from whichever side they are seen.",
+        ),
+    ],
     depth: Annotated[
         int, Whole, Query(ge=1, le=4, description="Steps from the client, at most.")
     ] = 1,
-    kinds: Annotated[
-        list[Kind] | None,
-        Query(max_length=11, description="Only these kinds, from whichever side they are seen."),
-    ] = None,
     ended: Ended = "false",
     format: Annotated[
         Format | None, Query(description="The form of the answer; it wins over `Accept`.")
@@ -140,7 +144,7 @@ async def get_client_graph(
     ] = "application/json",
 ) -> Response:
     """Read or draw the network around a client: JSON, SVG, Mermaid or Graphviz DOT."""
-    found = await NetworkService(scope).graph(client_id, depth, kinds or (), ended=ended == "true")
+    found = await NetworkService(scope).graph(client_id, depth, kinds, ended=ended == "true")
     wanted = format or chosen_format(accept)
     headers = {"Vary": "Accept"}
     return Response(pictured(found, wanted), 200, headers, MEDIA_TYPES[wanted])

@@ -9,8 +9,10 @@ from typing import Any
 from sqlalchemy import (
     Boolean,
     ColumnElement,
+    FromClause,
     Integer,
     Numeric,
+    Select,
     Text,
     Uuid,
     bindparam,
@@ -23,7 +25,7 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    union_all,
+    tuple_,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, array
 from sqlalchemy.sql.expression import CTE
@@ -32,7 +34,7 @@ from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.guard import ORG, GuardKind, guard
 from crm_api.kit.projection import instant, json_list, words
-from crm_api.kit.trees import Tree
+from crm_api.kit.trees import Tree, looked_up
 from crm_api.models import ClientContactRow, ContactRow, table_of
 from crm_api.relationships.repository import CLIENTS, RELATIONSHIPS, brief, holds_today, opened
 from crm_api.relationships.schemas import MAX_EDGES, MAX_NODES, MAX_PATHS
@@ -56,40 +58,52 @@ def _live(rows: Any) -> list[ColumnElement[bool]]:
     return [rows.c.organization_id == ORG, rows.c.lifecycle == literal_column("'live'")]
 
 
+def _hierarchy() -> Any:
+    """Who stands below whom today, and as what."""
+    below = RELATIONSHIPS.c.child_id == RELATIONSHIPS.c.client_id
+    return (
+        select(
+            RELATIONSHIPS.c.child_id,
+            RELATIONSHIPS.c.parent_id,
+            case((below, RELATIONSHIPS.c.inverse_kind), else_=RELATIONSHIPS.c.kind).label("kind"),
+        )
+        .where(*_live(RELATIONSHIPS), holds_today(RELATIONSHIPS))
+        .subquery("hierarchy")
+    )
+
+
+CLIENT_TREE = Tree(
+    rows=CLIENTS, edges=_hierarchy, told_of_child=("kind",), opened=opened, columns=brief
+)
+
+
 def _asked(rows: Any) -> list[ColumnElement[bool]]:
     """Of the kinds that are asked for, from whichever side; ended ones only where asked for."""
     kinds = [rows.c[name] == func.any(_KINDS) for name in ("kind", "inverse_kind")]
     return [*_live(rows), or_(_KINDS.is_(None), *kinds), or_(_ENDED, holds_today(rows))]
 
 
-def _steps() -> Any:
-    """From each client of a relationship to the other: `here`, `there`, `relationship_id`."""
-    ways = [("client_id", "other_id"), ("other_id", "client_id")]
-    return union_all(
-        *(
-            select(
-                RELATIONSHIPS.c[here].label("here"),
-                RELATIONSHIPS.c[there].label("there"),
-                RELATIONSHIPS.c.id.label("relationship_id"),
-            ).where(*_asked(RELATIONSHIPS))
-            for here, there in ways
-        )
-    ).subquery("steps")
+def _step(here: ColumnElement[Any]) -> Select[Any]:
+    """From a client to those it is related to: `there`, `relationship_id`."""
+    one, other = RELATIONSHIPS.c.client_id, RELATIONSHIPS.c.other_id
+    there = case((one == here, other), else_=one)
+    inner = select(there.label("there"), RELATIONSHIPS.c.id.label("relationship_id"))
+    return inner.where(*_asked(RELATIONSHIPS), or_(one == here, other == here))
 
 
 def _walked(rights: Rights, most: int) -> tuple[CTE, ColumnElement[bool]]:
     """The clients around the start, `id` and `depth`, and whether there was too much to walk."""
-    steps, there = _steps(), CLIENTS.alias("there")
     walk = (
         select(CLIENTS.c.id, literal(0).label("depth"))
         .where(*opened(CLIENTS, rights), CLIENTS.c.id == START)
         .cte("walk", recursive=True)
     )
+    steps = looked_up(_step(walk.c.id), "steps")
+    there = CLIENT_TREE.open_row(rights, steps.c.there, "there")
     walk = walk.union(
-        select(steps.c.there, walk.c.depth + 1)
-        .select_from(walk.join(steps, steps.c.here == walk.c.id))
-        .join(there, there.c.id == steps.c.there)
-        .where(*opened(there, rights), walk.c.depth < _DEPTH)
+        select(there.c.id, walk.c.depth + 1)
+        .select_from(walk.join(steps, true()).join(there, true()))
+        .where(walk.c.depth < _DEPTH)
     )
     # PostgreSQL walks no further than is asked for; there is no order but that of the walk.
     seen = select(walk.c.id, walk.c.depth).limit(most + 1).cte("seen")
@@ -98,11 +112,12 @@ def _walked(rights: Rights, most: int) -> tuple[CTE, ColumnElement[bool]]:
 
 
 def _nodes(rights: Rights, chosen: Any) -> ColumnElement[Any]:
-    rows = CLIENTS.alias("node")
+    rows = CLIENTS.alias("node_row")
+    row = select(*brief(rows, rights)).where(*opened(rows, rights), rows.c.id == chosen.c.id)
+    node = looked_up(row, "node")
     inner = (
-        select(*brief(rows, rights), chosen.c.depth.label("depth"))
-        .select_from(chosen.join(rows, rows.c.id == chosen.c.id))
-        .where(*opened(rows, rights))
+        select(*node.c, chosen.c.depth.label("depth"))
+        .select_from(chosen.join(node, true()))
         .order_by(chosen.c.depth, chosen.c.id)
     )
     return json_list(inner, "n")
@@ -132,11 +147,15 @@ def graph(rights: Rights, kind: GuardKind) -> Statement:
         .cte("chosen")
     )
     one, two = chosen.alias("one"), chosen.alias("two")
+    of_one = looked_up(
+        select(*RELATIONSHIPS.c).where(
+            *_asked(RELATIONSHIPS), RELATIONSHIPS.c.client_id == one.c.id
+        ),
+        "of_one",
+    )
     between = (
-        select(*RELATIONSHIPS.c)
-        .join(one, one.c.id == RELATIONSHIPS.c.client_id)
-        .join(two, two.c.id == RELATIONSHIPS.c.other_id)
-        .where(*_asked(RELATIONSHIPS))
+        select(*of_one.c)
+        .select_from(one.join(of_one, true()).join(two, two.c.id == of_one.c.other_id))
         .limit(MAX_EDGES + 1)
         .cte("between")
     )
@@ -168,14 +187,12 @@ def _ways(layers: CTE) -> CTE:
         .where(layers.c.id == goal)
         .cte("back", recursive=True)
     )
-    steps, nearer = _steps(), layers.alias("nearer")
+    step = _step(back.c.id)
+    there, relationship_id = step.selected_columns
+    # Looked up in a hash (`IS TRUE` keeps it from becoming a join that begins at the layers).
+    nearer = tuple_(there, back.c.depth - 1).in_(select(layers.c.id, layers.c.depth))
     through = (
-        select(steps.c.there, steps.c.relationship_id)
-        .join(nearer, nearer.c.id == steps.c.there)
-        .where(steps.c.here == back.c.id, nearer.c.depth == back.c.depth - 1)
-        .order_by(steps.c.relationship_id)
-        .limit(BRANCHES)
-        .lateral("through")
+        step.where(nearer.is_(True)).order_by(relationship_id).limit(BRANCHES).lateral("through")
     )
     return back.union_all(
         select(
@@ -202,15 +219,19 @@ def paths(rights: Rights, kind: GuardKind) -> Statement:
     told = select(ways.c.nodes.label("client_ids"), ways.c.steps.label("relationship_ids"))
     on_them = exists(select(ways.c.nodes).where(layers.c.id == func.any(ways.c.nodes)))
     chosen = select(layers.c.id, layers.c.depth).where(on_them).cte("chosen")
-    of_them = exists(select(ways.c.steps).where(RELATIONSHIPS.c.id == func.any(ways.c.steps)))
-    shown = select(*_edges(RELATIONSHIPS)).where(*_live(RELATIONSHIPS), of_them)
+    taken = select(func.unnest(ways.c.steps).label("id")).distinct().cte("taken")
+    one = looked_up(
+        select(*RELATIONSHIPS.c).where(*_live(RELATIONSHIPS), RELATIONSHIPS.c.id == taken.c.id),
+        "one",
+    )
+    shown = select(*_edges(one)).select_from(taken.join(one, true())).order_by(one.c.id)
     nothing = ~exists(select(ways.c.nodes))
     return Statement(
         select(
             guard(kind).label("ok"),
             json_list(told.order_by(ways.c.steps), "w").label("paths"),
             _nodes(rights, chosen).label("nodes"),
-            json_list(shown.order_by(RELATIONSHIPS.c.id), "e").label("edges"),
+            json_list(shown, "e").label("edges"),
             (nothing & endless).label("truncated"),
         )
     )
@@ -219,43 +240,29 @@ def paths(rights: Rights, kind: GuardKind) -> Statement:
 # ----------------------------------------------------------------- hierarchy
 
 
-def _hierarchy() -> Any:
-    """Who stands below whom today, and as what."""
-    below = RELATIONSHIPS.c.child_id == RELATIONSHIPS.c.client_id
-    return (
-        select(
-            RELATIONSHIPS.c.child_id,
-            RELATIONSHIPS.c.parent_id,
-            case((below, RELATIONSHIPS.c.inverse_kind), else_=RELATIONSHIPS.c.kind).label("kind"),
-        )
-        .where(*_live(RELATIONSHIPS), holds_today(RELATIONSHIPS))
-        .subquery("hierarchy")
-    )
-
-
-CLIENT_TREE = Tree(
-    rows=CLIENTS, edges=_hierarchy, told_of_child=("kind",), opened=opened, columns=brief
-)
-
-
 @lru_cache(maxsize=256)
 def roll_up(rights: Rights, kind: GuardKind) -> Statement:
     """`ok`, and of a client with all below it what the caller may read: a column for each part."""
-    edges, under = _hierarchy(), CLIENTS.alias("under")
     down = (
         select(CLIENTS.c.id, literal(0).label("depth"))
         .where(*opened(CLIENTS, rights), CLIENTS.c.id == START)
         .cte("down", recursive=True)
     )
+    edge = CLIENT_TREE.edges_of("parent_id", down.c.id, "edge")
+    below = CLIENT_TREE.open_row(rights, edge.c.child_id, "below")
     down = down.union(
-        select(edges.c.child_id, down.c.depth + 1)
-        .select_from(down.join(edges, edges.c.parent_id == down.c.id))
-        .join(under, under.c.id == edges.c.child_id)
-        .where(*opened(under, rights), down.c.depth < MAX_LEVELS)
+        select(below.c.id, down.c.depth + 1)
+        .select_from(down.join(edge, true()).join(below, true()))
+        .where(down.c.depth < MAX_LEVELS)
     )
     found = select(down.c.id).limit(WALKED + 1).cte("found")
     chosen = select(found.c.id).limit(WALKED).cte("chosen")
-    here = [CLIENTS.c.organization_id == ORG, CLIENTS.c.id.in_(select(chosen.c.id))]
+    facts = ("last_activity_at", "credit_limit", "credit_limit_scale", "credit_limit_currency")
+    row = select(*(CLIENTS.c[name] for name in facts)).where(
+        CLIENTS.c.organization_id == ORG, CLIENTS.c.id == chosen.c.id
+    )
+    one = looked_up(row, "one")
+    them = chosen.join(one, true())
     size = select(func.count()).select_from(found).scalar_subquery()
     columns = [
         guard(kind).label("ok"),
@@ -265,38 +272,48 @@ def roll_up(rights: Rights, kind: GuardKind) -> Statement:
     if rights.can("clients", "read", "reach") and rights.can("contacts", "read", "person"):
         columns.append(_persons(chosen).label("contacts"))
     if rights.can("clients", "read", "card"):
-        latest = select(instant(func.max(CLIENTS.c.last_activity_at))).where(*here)
+        latest = select(instant(func.max(one.c.last_activity_at))).select_from(them)
         columns.append(latest.scalar_subquery().label("last_activity_at"))
     if rights.can("clients", "read", "finance"):
-        columns.append(_exposure(here).label("exposure"))
+        columns.append(_exposure(one, them).label("exposure"))
     return Statement(select(*columns))
 
 
 def _persons(chosen: CTE) -> ColumnElement[Any]:
     """How many persons serve the clients now; one of several clients counts once."""
-    return (
-        select(func.count(LINKS.c.contact_id.distinct()))
-        .join(CONTACTS, CONTACTS.c.id == LINKS.c.contact_id)
-        .where(
+    serving = looked_up(
+        select(LINKS.c.contact_id).where(
             LINKS.c.organization_id == ORG,
-            LINKS.c.client_id.in_(select(chosen.c.id)),
+            LINKS.c.client_id == chosen.c.id,
             LINKS.c.to_on.is_(None),
+        ),
+        "serving",
+    )
+    person = looked_up(
+        select(CONTACTS.c.id).where(
             CONTACTS.c.organization_id == ORG,
+            CONTACTS.c.id == serving.c.contact_id,
             CONTACTS.c.lifecycle.in_(words("live")),
-        )
+        ),
+        "person",
+    )
+    return (
+        select(func.count(person.c.id.distinct()))
+        .select_from(chosen.join(serving, true()).join(person, true()))
         .scalar_subquery()
     )
 
 
-def _exposure(here: list[ColumnElement[bool]]) -> ColumnElement[Any]:
+def _exposure(one: Any, them: FromClause) -> ColumnElement[Any]:
     amount = func.round(
-        cast(func.sum(CLIENTS.c.credit_limit), Numeric()) / literal_column("10000.0"),
-        func.max(CLIENTS.c.credit_limit_scale),
+        cast(func.sum(one.c.credit_limit), Numeric()) / literal_column("10000.0"),
+        func.max(one.c.credit_limit_scale),
     )
-    currency = CLIENTS.c.credit_limit_currency
+    currency = one.c.credit_limit_currency
     sums = (
         select(cast(amount, Text).label("amount"), currency.label("currency"))
-        .where(*here, CLIENTS.c.credit_limit.is_not(None))
+        .select_from(them)
+        .where(one.c.credit_limit.is_not(None))
         .group_by(currency)
         .order_by(currency)
     )
