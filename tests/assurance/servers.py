@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from crm_api.installation import Addresses
 from tests.factories import Organization
 
 START_SECONDS = 60
+ROUNDS = int(os.environ.get("CRM_RACE_ROUNDS", "20"))
+"""How often each race is run."""
 ANSWER_SECONDS = 30
 
 
@@ -162,3 +165,8 @@ def _free_port() -> int:
 def _logs(home: Path) -> str:
     texts = (path.read_text(errors="replace") for path in sorted(home.glob("server-*.log")))
     return "\n".join(itertools.chain(texts))
+
+
+def outcome(answers: Sequence[Answer]) -> Counter[tuple[int, str]]:
+    """How often each status and code was answered."""
+    return Counter((answer.status, answer.code) for answer in answers)

@@ -128,7 +128,7 @@ _RELATIONSHIP: Mapping[str, Values] = {
     "kind": two("related", "partner"),
     # The others are made as those of a parent.
     "inverse_kind": two("branch", "department"),
-    "other_id": fresh(lambda k: k.client_id),
+    "other_id": Values(lambda k: k.client_id, lambda k: k.contact_id),
     "from_on": two("2026-01-31", "2026-02-01"),
     "to_on": two("2098-01-31", "2099-01-31"),
     "note": fresh(_text),

@@ -93,9 +93,9 @@ async def create_client_relationship(
     dry_run: DryRun = False,
 ) -> Response:
     """Relate a client to another: `kind` says what the other is to this one."""
-    key = await claim(scope, request, dry_run=dry_run)
+    key = await claim(scope, request)
     service = RelationshipService(scope)
-    return as_one(await tried(scope, service.create(client_id, body, key), dry_run=dry_run))
+    return as_one(await service.create(client_id, body, key, dry_run=dry_run))
 
 
 @of_clients.get(

@@ -65,16 +65,26 @@ class RelationshipService(RecordService):
 
     # ----------------------------------------------------------------- create
 
-    async def create(self, client_id: UUID, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+    async def create(
+        self,
+        client_id: UUID,
+        incoming: Incoming[Any],
+        claim: Claim | None,
+        *,
+        dry_run: bool = False,
+    ) -> Reply:
         """Relate the client to another.
 
         Raises:
             Refusal: 404 for the client; 403 verb, then fields; 409 not live; 422 all faults at
                 once, a cycle with its path; 409 naming what says the same already.
         """
-        return await once(
-            self.scope, claim, partial(self._create, client_id, incoming, claim), self.replayed
-        )
+        if dry_run:
+            async with self.scope.db.rehearsal(self.actor.organization_id):
+                reply = await self._create(client_id, incoming, None)
+            return Reply(reply.body, reply.etag)
+        run = partial(self._create, client_id, incoming, claim)
+        return await once(self.scope, claim, run, self.replayed)
 
     async def _create(self, client_id: UUID, incoming: Incoming[Any], claim: Claim | None) -> Reply:
         lifecycle = await self.require_client(client_id)

@@ -34,15 +34,18 @@ ARROWS: Final = {"parent": "M0,0 L12,6 L0,12 Z", "referral": "M0,6 L6,0 L12,6 L6
 OPEN_ARROW: Final = "M1,1 L11,6 L1,11"
 # What XML 1.0 cannot hold, however it is escaped.
 _NO_XML: Final = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_CSS: Final = (
-    "text{font-family:'DejaVu Sans','Segoe UI',Helvetica,Arial,sans-serif;font-size:13px;"
-    "fill:#1b1b1b}"
-    ".label{font-size:11px;paint-order:stroke;stroke:#fff;stroke-width:4px;"
-    "stroke-linejoin:round}"
-    ".box{fill:#fff;stroke:#555;stroke-width:1.2}.centre .box{fill:#fff3c4;stroke:#1b1b1b;"
-    "stroke-width:3}.centre text{font-weight:bold}.archived .box{stroke-dasharray:4 3}"
-    ".line{fill:none}.ended .line{opacity:.4}"
+# Attributes, no style sheet: the picture is served under a policy that admits none.
+_FONT: Final = (
+    "font-family=\"'DejaVu Sans', 'Segoe UI', Helvetica, Arial, sans-serif\" font-size=\"13\" "
+    'fill="#1b1b1b"'
 )
+_LABEL: Final = (
+    'class="label" font-size="11" paint-order="stroke" stroke="#fff" stroke-width="4" '
+    'stroke-linejoin="round"'
+)
+_LINE: Final = 'class="line" fill="none"'
+_BOX: Final = 'fill="#fff" stroke="#555" stroke-width="1.2"'
+_CENTRE: Final = 'fill="#fff3c4" stroke="#1b1b1b" stroke-width="3"'
 
 
 def draw(graph: Json) -> str:
@@ -63,10 +66,10 @@ def draw(graph: Json) -> str:
     size = f'width="{width:.0f}" height="{height:.0f}"'
     view = f'viewBox="{left:.0f} {top:.0f} {width:.0f} {height:.0f}"'
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-labelledby="t d" {size} {view}>',
+        _opening(f"{size} {view}"),
         f'<title id="t">{_text(title)}</title>',
         f'<desc id="d">{_text(about)}{", not all there are" if graph["truncated"] else ""}.</desc>',
-        f"<style>{_CSS}</style><defs>{''.join(_markers())}</defs>",
+        f"<defs>{''.join(_markers())}</defs>",
         f'<rect x="{left:.0f}" y="{top:.0f}" width="100%" height="100%" fill="#fff"/>',
         *(_line(line, places, names, n) for n, line in enumerate(lines)),
         *(_box(node, places[node["id"]], graph["client_id"]) for node in graph["nodes"]),
@@ -74,6 +77,11 @@ def draw(graph: Json) -> str:
         "</svg>",
     ]
     return "\n".join(parts)
+
+
+def _opening(measures: str) -> str:
+    named = 'role="img" aria-labelledby="t d"'
+    return f'<svg xmlns="http://www.w3.org/2000/svg" {named} {measures} {_FONT}>'
 
 
 def _text(value: str) -> str:
@@ -115,14 +123,14 @@ def _line(line: Line, places: Mapping[str, Place], names: Mapping[str, str], n: 
     # The arrow stands at the end that it points to.
     end = "end" if line.towards == line.far else "start"
     marker = "" if line.towards is None else f' marker-{end}="url(#to-{line.kind})"'
-    mark = ' class="ended"' if line.ended else ""
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
+    faint = ' opacity="0.4"' if line.ended else ""
     told = f"{names[line.far]} is {label} of {names[line.near]}"
     return (
-        f"<g{mark}><title>{_text(told)}</title>"
-        f'<path class="line" d="{path}" stroke="{colour}" stroke-width="{width}"'
-        f"{dashed}{marker}/>"
-        f'<text class="label" x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{_text(label)}</text>'
+        f"<g><title>{_text(told)}</title>"
+        f'<path {_LINE} d="{path}" stroke="{colour}" stroke-width="{width}"'
+        f"{dashed}{marker}{faint}/>"
+        f'<text {_LABEL} x="{x:.0f}" y="{y:.0f}" text-anchor="{anchor}">{_text(label)}</text>'
         "</g>"
     )
 
@@ -157,17 +165,16 @@ def _box(node: Json, place: Place, centre: str) -> str:
     name = _name(node)
     lifecycle = node.get("lifecycle", "live")
     state = "" if lifecycle == "live" else f" ({lifecycle})"
-    classes = [
-        *(["centre"] if node["id"] == centre else []),
-        *(["archived"] if state else []),
-    ]
-    mark = f' class="{" ".join(classes)}"' if classes else ""
+    is_centre = node["id"] == centre
+    mark = ' class="centre" font-weight="bold"' if is_centre else ""
+    dashed = ' stroke-dasharray="4 3"' if state else ""
     x, y = place.x - BOX_WIDTH / 2, place.y - BOX_HEIGHT / 2
     number = f" {node['number']}" if "number" in node else ""
     return (
         f"<g{mark}><title>{_text(name + number + state)}</title>"
         f'<rect class="box" x="{x:.0f}" y="{y:.0f}" width="{BOX_WIDTH}" height="{BOX_HEIGHT}" '
-        f'rx="6"/><text x="{place.x:.0f}" y="{place.y + 5:.0f}" text-anchor="middle">'
+        f'rx="6" {_CENTRE if is_centre else _BOX}{dashed}/>'
+        f'<text x="{place.x:.0f}" y="{place.y + 5:.0f}" text-anchor="middle">'
         f"{_text(_short(name))}</text></g>"
     )
 
@@ -177,7 +184,7 @@ def _sample(kind: str, x: float, y: float) -> str:
     arrow = f' marker-end="url(#to-{kind})"' if ":" in words else ""
     dashed = f' stroke-dasharray="{dashes}"' if dashes else ""
     return (
-        f'<path class="line" d="M{x:.0f},{y:.0f} H{x + 70:.0f}" stroke="{colour}" '
+        f'<path {_LINE} d="M{x:.0f},{y:.0f} H{x + 70:.0f}" stroke="{colour}" '
         f'stroke-width="{width}"{dashed}{arrow}/>'
         f'<text x="{x + 84:.0f}" y="{y + 4:.0f}">{_text(words)}</text>'
     )

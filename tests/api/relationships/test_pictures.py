@@ -67,7 +67,9 @@ async def test_names_are_text_in_every_form(network: Network, form: str) -> None
         names = [title.text for title in Xml.fromstring(text).iter(f"{SVG}title")]  # noqa: S314  # ours
         assert any(str(name).startswith(HOSTILE) for name in names)
         # No scripts, no styles or pictures from elsewhere.
-        assert not re.search(r"<script|<foreignObject|href=|url\((?!#)|@import|\son\w+=", text)
+        assert not re.search(
+            r"<script|<style|<foreignObject|style=|href=|url\((?!#)|@import|\son\w+=", text
+        )
     if form == "mermaid":
         (line,) = [line for line in text.splitlines() if line.strip().startswith("c1[")]
         assert re.fullmatch(r'  c1\["[^"<>|{}\[\]\\]*"\]', line)
