@@ -98,7 +98,7 @@ async def test_unknown_parameters_are_refused_by_every_operation(spec: Json, wor
         body = body_of(name, world.known)
         for query, shown in (("colour=green", "colour"), (f"{'k' * 300}=1", None)):
             with found.cell(f"{name}?{query[:20]}"):
-                target = f"{place}?{query}"
+                target = f"{place}{'&' if '?' in place else '?'}{query}"
                 answer = await world.ask("admin", "jwt", method, target, json=body)
                 refused_without_echo(answer, statuses=UNPROCESSABLE)
                 (fault,) = answer.json()["errors"]

@@ -153,10 +153,15 @@ MAX_TREE = 500
 """How many persons one tree tells."""
 
 
+def open_lifecycles(rights: Rights) -> list[str]:
+    """Which lifecycles of contacts may be opened with these rights."""
+    every = ["live", "deleted", "merged", "erased"]
+    return every if rights.can("contacts", "read_deleted") else every[:1]
+
+
 def _opened(contacts: FromClause, rights: Rights) -> list[ColumnElement[bool]]:
-    known = ["live", "deleted", "merged", "erased"]
-    shown = known if rights.can("contacts", "read_deleted") else known[:1]
-    return [contacts.c.organization_id == ORG, contacts.c.lifecycle.in_(words(*shown))]
+    shown = words(*open_lifecycles(rights))
+    return [contacts.c.organization_id == ORG, contacts.c.lifecycle.in_(shown)]
 
 
 def _named(contacts: FromClause, rights: Rights) -> list[Label[Any]]:

@@ -27,6 +27,7 @@ from crm_api.contacts.repository import (
     PHONES,
     leads_to,
     live_links,
+    open_lifecycles,
 )
 from crm_api.contacts.schemas import Contact
 from crm_api.contacts.verification import VerifyingService
@@ -88,8 +89,7 @@ class ContactService(VerifyingService):
     }
 
     def lifecycles(self) -> list[str]:
-        readable = self.actor.rights.can("contacts", "read_deleted")
-        return ["live", "deleted", "merged", "erased"] if readable else ["live"]
+        return open_lifecycles(self.actor.rights)
 
     async def create(
         self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False
