@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
 from crm_api.contacts.schemas import Contact, ContactTree
 from crm_api.contacts.service import ContactService
@@ -164,7 +165,9 @@ async def get_contact_tree(
     scope: CurrentScope,
     contact_id: PathId,
     depth: Annotated[
-        int, Whole, Query(ge=1, le=15, description="Levels above, and levels below the person.")
+        Annotated[int, Field(ge=1, le=15)],
+        Whole,
+        Query(description="Levels above, and levels below the person."),
     ] = 10,
 ) -> Response:
     """Read whom a person reports to, and who reports to it, from the top."""

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from pydantic import Field
 
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
@@ -108,7 +109,9 @@ async def get_client_tree(
     scope: CurrentScope,
     client_id: PathId,
     depth: Annotated[
-        int, Whole, Query(ge=1, le=15, description="Levels above, and levels below the client.")
+        Annotated[int, Field(ge=1, le=15)],
+        Whole,
+        Query(description="Levels above, and levels below the client."),
     ] = 10,
 ) -> Response:
     """Read the hierarchy that a client stands in today, from its top."""
@@ -133,7 +136,9 @@ async def get_client_graph(
         ),
     ],
     depth: Annotated[
-        int, Whole, Query(ge=1, le=4, description="Steps from the client, at most.")
+        Annotated[int, Field(ge=1, le=4)],
+        Whole,
+        Query(description="Steps from the client, at most."),
     ] = 1,
     ended: Ended = "false",
     format: Annotated[
@@ -160,7 +165,9 @@ async def list_client_paths(
     scope: CurrentScope,
     client_id: PathId,
     to: Annotated[UUID, Query(description="The client that they lead to.")],
-    depth: Annotated[int, Whole, Query(ge=1, le=6, description="Steps of a way, at most.")] = 4,
+    depth: Annotated[
+        Annotated[int, Field(ge=1, le=6)], Whole, Query(description="Steps of a way, at most.")
+    ] = 4,
     ended: Ended = "false",
 ) -> Response:
     """Find through whom two clients know each other: the shortest ways, at most five."""

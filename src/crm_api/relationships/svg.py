@@ -3,8 +3,8 @@
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping
+from html import escape
 from typing import Any, Final
-from xml.sax.saxutils import escape
 
 from crm_api.relationships.layout import (
     BOX_HEIGHT,
@@ -85,7 +85,7 @@ def _opening(measures: str) -> str:
 
 
 def _text(value: str) -> str:
-    return escape(_NO_XML.sub("\ufffd", value), {'"': "&quot;"})
+    return escape(_NO_XML.sub("\ufffd", value))
 
 
 def _name(node: Json) -> str:
