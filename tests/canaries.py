@@ -39,6 +39,9 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("client_search", "phones"): "digits alone",
     ("contact_search", "lifecycle"): "as the contact's",
     ("contact_search", "phones"): "digits alone",
+    ("relationships", "lifecycle"): "by CHECK",
+    ("relationships", "kind"): "the code knows them all",
+    ("relationships", "inverse_kind"): "the code knows them all",
     ("organizations", "time_zone"): "the bystander's dates need a real one",
     ("organizations", "default_country"): "its phone numbers need a real one",
     ("organizations", "currency"): "its amounts need a real one",
@@ -123,6 +126,7 @@ _INERT: Mapping[str, str] = {
     "contact_emails": "true",
     "contact_phones": "true",
     "contact_refs": "true",
+    "relationships": "true",
 }
 
 
@@ -144,6 +148,8 @@ class Bystander:
                 ("GET", "/v1/clients?expand=contacts,owner&count=capped", None),
                 ("POST", "/v1/clients?dry_run=true", dry),
                 ("GET", f"{one}/history", None),
+                ("GET", f"{one}/relationships", None),
+                ("GET", f"{one}/graph?format=svg", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -213,6 +219,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         clients.append(await ok("POST", "/v1/clients", body))
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
+    related = {"kind": "partner", "other_id": clients[1]["id"], "note": _text()}
+    await ok("POST", f"/v1/clients/{clients[0]['id']}/relationships", related)
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))

@@ -19,7 +19,8 @@ def render() -> str:
 
 
 def _section(cls: type[Resource]) -> str:
-    lines = [f"[{cls.resource}]", _row("field", "group", ROLES)]
+    of = "" if cls.guarded_by == cls.resource else f" (groups of {cls.guarded_by})"
+    lines = [f"[{cls.resource}]{of}", _row("field", "group", ROLES)]
     lines += [_row(name, group, cells) for name, group, cells in _fields(cls)]
     held = [(g, row.split()) for g, row in cls.grants.items() if not _has_fields(cls, g)]
     lines += [

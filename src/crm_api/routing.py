@@ -64,11 +64,25 @@ def _flag(value: object) -> object:
     return value
 
 
+Flag = BeforeValidator(_flag)
+"""In the annotation of a switch of the query string."""
+
 DryRun = Annotated[
     bool,
-    BeforeValidator(_flag),
+    Flag,
     Query(description="Check everything and answer what would be; store nothing."),
 ]
+
+
+def _whole(value: object) -> object:
+    """Digits alone: Python's own reading takes `1_0` and blanks as well."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise PydanticCustomError("int_parsing", "Send a whole number.")
+    return value
+
+
+Whole = BeforeValidator(_whole)
+"""In the annotation of an integer of the query string."""
 
 Items = list[tuple[str, str]]
 

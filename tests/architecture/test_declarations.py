@@ -14,6 +14,8 @@ from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
 from crm_api.kit.listing import Listing
+from crm_api.relationships import service as relationships
+from crm_api.relationships.repository import RELATIONSHIP_LISTING
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,7 @@ CONTACT_CHILDREN = set(CONTACT_TABLES.values())
 RECORDS = {
     "clients": Record(CLIENT_LISTING, clients.PLAIN, {*clients.SETTLED, *CHILDREN.values()}),
     "contacts": Record(CONTACT_LISTING, contacts.PLAIN, CONTACT_CHILDREN),
+    "relationships": Record(RELATIONSHIP_LISTING, relationships.PLAIN, ()),
 }
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 

@@ -1,16 +1,21 @@
 """Fixtures of the assurance tests: a stage for each module, and what the application offers."""
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI
 
+from crm_api.installation import Addresses
 from tests.assurance.installation import Installation, installed
+from tests.assurance.servers import Servers, two_servers
 from tests.assurance.world import World, make_world
 from tests.canaries import Bystander
+from tests.checks import Owner, assert_chain
+from tests.conftest import SECRET
 from tests.factories import Organization, make_organization
 from tests.figures import DONE, Figures
 
@@ -80,3 +85,19 @@ async def abroad(app: FastAPI, api: httpx.AsyncClient) -> World:
     """Another organization with records of every kind."""
     made = await make_organization(app, api, f"abroad-{secrets.token_hex(4)}", ("radio",))
     return await make_world(made)
+
+
+@pytest.fixture(scope="module")
+async def servers(
+    database: Addresses, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Servers]:
+    home: Path = tmp_path_factory.mktemp("servers")
+    async with two_servers(database, SECRET, home) as found:
+        yield found
+
+
+@pytest.fixture
+async def raced(servers: Servers, radio: Organization, owner: Owner) -> AsyncIterator[Organization]:
+    """An organization whose log is whole after the race: no gap, every digest, every link."""
+    yield radio
+    assert await assert_chain(owner, radio.organization_id) > 0

@@ -10,6 +10,7 @@ MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
     "clients",
     "contacts",
+    "relationships",
     "users",
     "roles",
     "api_keys",
@@ -19,6 +20,8 @@ RESOURCES = (
     "operations",
     "imports",
 )
+GUARDED_BY: Mapping[str, str] = {"relationships": "clients"}
+"""Resources whose groups are those of another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,8 @@ MALFORMED = (
     "a" * 2000,
 )
 """What is no id: the same 404 as an id of nothing."""
+NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
+"""An id of nothing."""
 
 
 def sending(operation: str, known: Known) -> dict[str, Any]:
@@ -46,6 +48,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
+        "create_client_relationship": {"kind": "partner", "other_id": known.client_id},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
@@ -57,6 +60,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "patch_client": {"remarks": f"Remark {mark}"},
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
+        "patch_relationship": {"note": f"Note {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "upsert_client": {"remarks": f"Remark {mark}"},
         "upsert_contact": {"honorific": f"Dr {mark}"},
@@ -83,6 +87,7 @@ PLAIN_IDS = {
     "role_id": ("roles", "id"),
     "api_key_id": ("api_keys", "id"),
     "export_id": ("exports", "id"),
+    "relationship_id": ("relationships", "id"),
     "key": ("catalogues", "key"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
@@ -90,7 +95,7 @@ PLAIN_IDS = {
 
 async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
     """The path's parameters, of fresh records on which an administrator would succeed."""
-    found: dict[str, str] = {"field": "type", "catalogue": "industries"}
+    found = {"field": "type", "catalogue": "industries", "to_id": world.known.client_id}
     if "{client_id}" in path:
         found |= await _client(world, operation)
     if "{contact_id}" in path:
@@ -152,14 +157,19 @@ def _number() -> str:
     return f"+25677{secrets.randbelow(9_000_000) + 1_000_000}"
 
 
-REQUIRED_QUERY = {"/v1/clients/suggest": "q=client", "/v1/contacts/suggest": "q=person"}
+REQUIRED_QUERY = {
+    "/v1/clients/suggest": "q=client",
+    "/v1/contacts/suggest": "q=person",
+    "/v1/clients/{client_id}/paths": "to={to_id}",
+}
 """What an operation asks for besides its path and body."""
 
 
 def filled(path: str, ids: Mapping[str, str]) -> str:
     """The target of a request: its path with these ids, and the query that it cannot do without."""
     query = REQUIRED_QUERY.get(path)
-    for name, value in ids.items():
-        path = path.replace(f"{{{name}}}", value)
-    assert "{" not in path, f"{path}: a parameter that no test knows"
-    return f"{path}?{query}" if query else path
+    target = f"{path}?{query}" if query else path
+    for name, value in ({"to_id": NOBODY} | dict(ids)).items():
+        target = target.replace(f"{{{name}}}", value)
+    assert "{" not in target, f"{target}: a parameter that no test knows"
+    return target

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -185,3 +186,8 @@ def _free_port() -> int:
 def _logs(home: Path) -> str:
     texts = (path.read_text(errors="replace") for path in sorted(home.glob("server-*.log")))
     return "\n".join(itertools.chain(texts))
+
+
+def outcome(answers: Sequence[Answer]) -> Counter[tuple[int, str]]:
+    """How often each status and code was answered."""
+    return Counter((answer.status, answer.code) for answer in answers)

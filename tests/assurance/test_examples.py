@@ -1,6 +1,6 @@
 """Every example of a request in the document is real: sent as it stands, it succeeds.
 
-What no document can hold is put in its place: the ids of the path, and secrets that are shown once
+What no document can hold is put in its place: ids of other records, and secrets that are shown once
 (written with `…`). Whether the answer is the documented one is looked at by `tests.watch`.
 """
 
@@ -8,6 +8,7 @@ import json
 import secrets
 from collections.abc import Iterator, Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 import httpx
 import pytest
@@ -27,8 +28,11 @@ AMOUNT = "[0-9]{1,4}"
 BOUND = {
     "cursor": "it is sealed for one caller and one list",
     "If-Match": "it is the ETag of the record as it is now",
+    "to": "it is the id of a client of this organization",
 }
 """Parameters whose value follows from an earlier answer, and why."""
+REFERENCES = {"other_id": "clients"}
+"""Properties that a body cannot do without → the resource whose id they hold."""
 
 
 @pytest.fixture(scope="module")
@@ -86,15 +90,16 @@ async def fresh_secret(radio: Organization, name: str) -> str:
     return str(answer.json()["invitation_token"])
 
 
-async def made_real(radio: Organization, example: Any) -> Any:
+async def made_real(radio: Organization, world: World, example: Any) -> Any:
     if not isinstance(example, dict):
         return example
-    return {
-        name: await fresh_secret(radio, name)
-        if isinstance(value, str) and PLACEHOLDER in value
-        else value
-        for name, value in example.items()
-    }
+    real = dict(example)
+    for name, value in example.items():
+        if name in REFERENCES:
+            real[name] = (await world.make(REFERENCES[name]))["id"]
+        elif isinstance(value, str) and PLACEHOLDER in value:
+            real[name] = await fresh_secret(radio, name)
+    return real
 
 
 def headers_for(operation: Json, world: World, radio: Organization) -> dict[str, str]:
@@ -115,7 +120,7 @@ async def test_every_example_of_a_body_succeeds(
         for media, example in bodies_of(operation):
             with found.cell(f"{name} as {media}: {json.dumps(example)[:300]}"):
                 place = filled(path, await own_ids(world, name, path))
-                more = encoded(media, await made_real(radio, example))
+                more = encoded(media, await made_real(radio, world, example))
                 headers = headers_for(operation, world, radio) | more.pop("headers", {})
                 answer = await radio.api.request(method, place, headers=headers, **more)
                 assert answer.is_success, f"{answer.status_code}: {answer.text[:500]}"
@@ -132,7 +137,11 @@ def as_query(parameter: Json, operation: Json) -> Mapping[str, Any]:
     ranged = named.get(f"{name.partition('[')[0]}[gte]", {}).get("schema", {})
     is_money = "currency" in named and AMOUNT in ranged.get("pattern", "")
     money = {"currency": named["currency"]["example"]} if is_money else {}
-    wanted = {n: p["example"] for n, p in named.items() if p["in"] == "query" and p["required"]}
+    wanted = {
+        n: p["example"]
+        for n, p in named.items()
+        if p["in"] == "query" and p["required"] and n not in BOUND
+    }
     return wanted | money | {name: str(value).lower() if isinstance(value, bool) else value}
 
 
@@ -144,14 +153,16 @@ async def test_every_example_of_a_parameter_succeeds(
         name, method = operation["operationId"], "GET"
         if spec["paths"][path].get("get", {}).get("operationId") != name:
             continue  # the parameters of a write are those of its kind: dry run, keys
-        place = filled(path, await own_ids(world, name, path))
+        place, _, needed = filled(path, await own_ids(world, name, path)).partition("?")
         for parameter in operation.get("parameters", ()):
             where = parameter["in"]
             if where == "path" or parameter["name"] in BOUND:
                 continue
             with found.cell(f"{name}: {parameter['name']}={parameter['example']}"):
-                query = as_query(parameter, operation) if where == "query" else {}
-                more = {} if query else {parameter["name"]: str(parameter["example"])}
+                query = dict(parse_qsl(needed))
+                if where == "query":
+                    query |= as_query(parameter, operation)
+                more = {} if where == "query" else {parameter["name"]: str(parameter["example"])}
                 headers = world.headers("admin", "jwt") | more
                 answer = await world.organization.api.request(
                     method, place, params=query, headers=headers

@@ -19,7 +19,8 @@ KEYED = {"clients": {f"attributes.shoe_size{op}": "44" for op in ("", "[ne]", "[
 
 
 def operation(resource: str) -> str:
-    return "list_catalogue_entries" if resource == "catalogues" else f"list_{resource}"
+    names = {"catalogues": "catalogue_entries", "relationships": "client_relationships"}
+    return f"list_{names.get(resource, resource)}"
 
 
 def questions(spec: Json, resource: str) -> Iterator[tuple[str, str, Any]]:

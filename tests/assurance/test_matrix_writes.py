@@ -15,6 +15,7 @@ Json = dict[str, Any]
 CREATES = {
     "clients": "create_client",
     "contacts": "create_contact",
+    "relationships": "create_client_relationship",
     "users": "invite_user",
     "roles": "create_role",
     "api_keys": "create_api_key",
@@ -23,6 +24,7 @@ CREATES = {
 UPDATES = {
     "clients": "patch_client",
     "contacts": "patch_contact",
+    "relationships": "patch_relationship",
     "users": "patch_user",
     "roles": "patch_role",
     "organization": "patch_organization",

@@ -5,41 +5,17 @@ How often each is run, the profile says (`tests.assurance.profile`): 20 times in
 
 import secrets
 from collections import Counter
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from crm_api.installation import Addresses
 from tests.assurance.profile import PROFILE
-from tests.assurance.servers import Answer, Call, Servers, call, two_servers
-from tests.checks import Owner, assert_chain
-from tests.conftest import SECRET
+from tests.assurance.servers import Call, Servers, call, outcome
+from tests.checks import Owner
 from tests.factories import PASSWORD, Organization
 
 ROUNDS = PROFILE.race_rounds
-
-
-@pytest.fixture(scope="module")
-async def servers(
-    database: Addresses, tmp_path_factory: pytest.TempPathFactory
-) -> AsyncIterator[Servers]:
-    home: Path = tmp_path_factory.mktemp("servers")
-    async with two_servers(database, SECRET, home) as found:
-        yield found
-
-
-@pytest.fixture
-async def raced(servers: Servers, radio: Organization, owner: Owner) -> AsyncIterator[Organization]:
-    """An organization whose log is whole after the race: no gap, every digest, every link."""
-    yield radio
-    assert await assert_chain(owner, radio.organization_id) > 0
-
-
-def outcome(answers: list[Answer]) -> Counter[tuple[int, str]]:
-    return Counter((answer.status, answer.code) for answer in answers)
 
 
 def client_body(**more: Any) -> dict[str, Any]:

@@ -31,11 +31,13 @@ from crm_api.kit.projection import Shape
 from crm_api.models import metadata
 from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
+from crm_api.relationships.repository import RELATIONSHIP_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 
 SHAPES = (
     CLIENT_SHAPE,
     CONTACT_SHAPE,
+    RELATIONSHIP_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

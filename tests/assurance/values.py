@@ -8,6 +8,7 @@ from typing import Any
 from crm_api.clients.schemas import Client
 from crm_api.contacts.schemas import Contact
 from crm_api.kit.fields import Resource
+from crm_api.relationships.schemas import Relationship
 from tests.assurance.samples import samples_of
 
 
@@ -124,6 +125,15 @@ _CONTACT: Mapping[str, Values] = {
     "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
     "reports_to_id": fresh(lambda k: k.contact_id),
 }
+_RELATIONSHIP: Mapping[str, Values] = {
+    "kind": two("related", "partner"),
+    # The others are made as those of a parent.
+    "inverse_kind": two("branch", "department"),
+    "other_id": Values(lambda k: k.client_id, lambda k: k.contact_id),
+    "from_on": two("2026-01-31", "2026-02-01"),
+    "to_on": two("2098-01-31", "2099-01-31"),
+    "note": fresh(_text),
+}
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "role": two("presenter", "manager"),
@@ -169,6 +179,10 @@ UNWRITABLE: dict[str, Any] = {
     "review_due_on": "2026-01-01",
     "primary_contact": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
     "links": ["x"],
+    "client_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "client": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
+    "other": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
+    "current": False,
     "active": False,
     "state": "disabled",
     "last_signed_in_at": "2026-01-01T00:00:00.000000Z",
@@ -197,9 +211,11 @@ def completed(cls: type[Resource], table: Mapping[str, Values]) -> Mapping[str, 
 
 
 CLIENT, CONTACT = completed(Client, _CLIENT), completed(Contact, _CONTACT)
+RELATIONSHIP = completed(Relationship, _RELATIONSHIP)
 VALUES: Mapping[str, Mapping[str, Values]] = {
     "clients": CLIENT,
     "contacts": CONTACT,
+    "relationships": RELATIONSHIP,
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,

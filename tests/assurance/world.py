@@ -17,6 +17,7 @@ PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
 BASES: Mapping[str, str] = {
     "clients": "/v1/clients",
     "contacts": "/v1/contacts",
+    "relationships": "/v1/clients/{client_id}/relationships",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -29,6 +30,7 @@ BASES: Mapping[str, str] = {
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
     "contacts": "contact",
+    "relationships": "relationship",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -44,6 +46,10 @@ CATALOGUE_OF: Mapping[str, str] = {
     "emergency_contact_required": "tiers",
     "stages": "workflows",
 }
+
+
+THE_CLIENT = "{client_id}"
+"""In a path or body: the client that the world knows; see `World.placed`."""
 
 
 def base_of(resource: str, name: str = "") -> str:
@@ -71,14 +77,30 @@ class World:
         self, role: str, kind: str, method: str, path: str, **more: Any
     ) -> httpx.Response:
         self.cells += 1
+        path, more = await self.placed(method, path, more)
         headers = self.headers(role, kind) | dict(more.pop("headers", {}))
         return await self.organization.api.request(method, path, headers=headers, **more)
 
     async def admin(self, method: str, path: str, **more: Any) -> Any:
         """A request of the administrator that must succeed; its document."""
+        path, more = await self.placed(method, path, more)
         answer = await self.organization.call("admin", method, path, **more)
         assert answer.status_code < 300, f"{method} {path}: {answer.text}"
         return answer.json() if answer.content else None
+
+    async def placed(self, method: str, path: str, more: Any) -> tuple[str, dict[str, Any]]:
+        """The request with its clients filled in: what is made is made at a fresh one.
+
+        So that each relationship is of a pair of its own, and all are seen from the known client.
+        """
+        if THE_CLIENT in path:
+            fresh = method == "POST"
+            place = (await self.make("clients"))["id"] if fresh else self.known.client_id
+            path = path.replace(THE_CLIENT, place)
+        body = more.get("json")
+        if isinstance(body, dict) and body.get("other_id") == THE_CLIENT:
+            more = more | {"json": body | {"other_id": self.known.client_id}}
+        return path, more
 
     async def make(self, resource: str, name: str = "", **fields: Any) -> dict[str, Any]:
         """A fresh record; `name` is the field that it is about."""
@@ -114,6 +136,8 @@ class World:
         if resource == "organization":
             return BASES[resource]
         made = await self.make(resource, name)
+        if resource == "relationships":
+            return f"/v1/relationships/{made['id']}"
         if resource == "users":
             # Who is invited cannot be changed yet; the person accepts.
             await accept(self.organization, made)
@@ -132,6 +156,7 @@ def minimal(resource: str) -> dict[str, Any]:
     bodies: dict[str, dict[str, Any]] = {
         "clients": {"name": f"Client {mark}", "emails": [f"{mark}@example.com"]},
         "contacts": {"name": f"Person {mark}"},
+        "relationships": {"kind": "parent", "other_id": THE_CLIENT},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
         "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
         "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},

@@ -9,6 +9,7 @@ from crm_api.clients.lookups import (
     BLOCKED_BY_REF,
     BLOCKED_BY_REGISTRATION,
 )
+from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import BLOCKED_BY_EMAIL as CONTACT_BLOCKED_BY_EMAIL
 from crm_api.core.db import UniqueClash
@@ -133,21 +134,10 @@ def _distinct(rows: Sequence[Any]) -> list[Any]:
     return list({row["id"]: row for row in rows}.values())
 
 
-def visible_lifecycles(scope: Scope) -> list[str]:
-    """Which lifecycles of clients the actor may open at all."""
-    rights = scope.actor.rights
-    found = ["live"]
-    if rights.can("clients", "read_archived"):
-        found.append("archived")
-    if rights.can("clients", "read_deleted"):
-        found += ["deleted", "merged", "erased"]
-    return found
-
-
 def candidate_of(scope: Scope, row: Any, reason: str) -> dict[str, Any]:
     """As much of the blocker as the caller may read."""
     base: dict[str, Any] = {"score": 1.0, "reasons": [reason]}
-    if row["lifecycle"] not in visible_lifecycles(scope):
+    if row["lifecycle"] not in open_lifecycles(scope.actor.rights):
         return {"visibility": "not_visible"} | base
     reads = mask_of(Client, scope.actor.rights).read
     shown: dict[str, Any] = {"visibility": row["lifecycle"]}
@@ -164,7 +154,7 @@ def seen_candidate(scope: Scope, told: Mapping[str, Any]) -> dict[str, Any]:
     hidden = {"visibility": "not_visible", "score": told["score"], "reasons": told["reasons"]}
     if "contact_id" in told:
         return dict(told) if rights.can("contacts", "read", "person") else hidden
-    if told["visibility"] not in visible_lifecycles(scope):
+    if told["visibility"] not in open_lifecycles(scope.actor.rights):
         return hidden
     reads = mask_of(Client, rights).read
     unread = {name for name in ("id", "number", "name") if name not in reads}

@@ -11,10 +11,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from crm_api.clients.conflicts import calls_of, candidate_of, next_calls, visible_lifecycles
+from crm_api.clients.conflicts import calls_of, candidate_of, next_calls
 from crm_api.clients.drafting import Draft, identity_of
 from crm_api.clients.lookups import SAME_KEYS, SIMILAR
 from crm_api.clients.parts import Kind, ShortText
+from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.contacts.reach import EmailsIn, PhonesIn, settle_emails, settle_phones
 from crm_api.core.errors import Fault, Refusal, refuse_all
@@ -262,7 +263,7 @@ def _same(
     scope: Scope, keys: _Keys, holders: Mapping[tuple[str, str], list[Mapping[str, Any]]]
 ) -> Iterator[tuple[str, Mapping[str, Any], float]]:
     """What holds the same key; of records that are not visible only what a create reveals."""
-    visible = visible_lifecycles(scope)
+    visible = open_lifecycles(scope.actor.rights)
     creates = bool(mask_of(Client, scope.actor.rights).create)
     for reason, exact in keys.exact.items():
         if not _may_tell(scope, keys, reason):
@@ -282,7 +283,7 @@ async def _similar(scope: Scope, keys: _Keys) -> list[tuple[str, Mapping[str, An
         terms = read_terms(asked, {"name"}, org)
     except BadTerm:
         return []
-    values = terms.values(visible_lifecycles(scope), SUGGESTED_HITS) | {"org": org}
+    values = terms.values(open_lifecycles(scope.actor.rights), SUGGESTED_HITS) | {"org": org}
     scored = [
         (
             row,

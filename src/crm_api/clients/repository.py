@@ -100,6 +100,16 @@ CHILDREN = {
 LINK_COLUMNS = ("id", "contact_id", "roles", "function", "job_title", "from_on", "to_on")
 
 
+def open_lifecycles(rights: Rights) -> list[str]:
+    """Which lifecycles of clients may be opened with these rights."""
+    found = ["live"]
+    if rights.can("clients", "read_archived"):
+        found.append("archived")
+    if rights.can("clients", "read_deleted"):
+        found += ["deleted", "merged", "erased"]
+    return found
+
+
 def override_holds(main: Any) -> ColumnElement[bool]:
     """An override holds until it expires; that moment needs no write."""
     return and_(

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from crm_api.catalogues.service import Catalogues
-from crm_api.clients.conflicts import visible_lifecycles
 from crm_api.clients.drafting import Draft
 from crm_api.clients.lookups import VISIBLE_CLIENTS
 from crm_api.clients.people import NewPeople
+from crm_api.clients.repository import open_lifecycles
 from crm_api.contacts.repository import ACTIVE_USERS, LIVE_CONTACTS
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.deciding import Sifted
@@ -76,7 +76,7 @@ async def check_references(
     if owner is not None and not await found_by_id(scope, ACTIVE_USERS, [owner]):
         draft.fault("unknown_user", "There is no active user with this id.", "/owner_id")
     if referrer is not None:
-        visible = visible_lifecycles(scope)
+        visible = open_lifecycles(scope.actor.rights)
         if referrer == draft.client_id:
             draft.fault(
                 "unknown_client", "A client cannot have recommended itself.", "/referred_by_id"

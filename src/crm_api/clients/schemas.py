@@ -63,6 +63,8 @@ class Client(Resource):
         "remarks": "rcu rcu rcu -",
         "billing": "rcu rcu r -",
         "finance": "rcu rcu - -",
+        # Who is related to whom: the fields stand in `relationships/schemas.py`.
+        "relations": "rcu rcu r -",
         # The facts behind a derived type (campaigns); its evidence is told by this group.
         "airing": "rcu rcu r r",
         "audit": "r r own -",

@@ -7,18 +7,22 @@ from uuid import UUID
 
 from crm_api.catalogues.service import Catalogues, known_entries
 from crm_api.clients.changing import derive_change, draft_change, moved_identity
-from crm_api.clients.conflicts import (
-    Blocked,
-    explain_clash,
-    seen_candidate,
-    visible_lifecycles,
-)
+from crm_api.clients.conflicts import Blocked, explain_clash, seen_candidate
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
 from crm_api.clients.drafting import Draft, derive, finish_row, identity_of
 from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.people import NewPeople, new_people
-from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, REFS, TAGS
+from crm_api.clients.repository import (
+    CHILDREN,
+    CLIENT_SHAPE,
+    EMAILS,
+    LINKS,
+    PHONES,
+    REFS,
+    TAGS,
+    open_lifecycles,
+)
 from crm_api.clients.rules import (
     check_references,
     require_options,
@@ -70,7 +74,7 @@ class ClientService(VerifyingService):
     }
 
     def lifecycles(self) -> list[str]:
-        return visible_lifecycles(self.scope)
+        return open_lifecycles(self.actor.rights)
 
     # ----------------------------------------------------------------- create
 

@@ -8,6 +8,7 @@ from sqlalchemy import (
     ColumnElement,
     DateTime,
     FromClause,
+    Label,
     Select,
     Table,
     Text,
@@ -28,6 +29,7 @@ from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.formats.names import name_key
+from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG
 from crm_api.kit.indexing import Index, indexed, reach_parts
 from crm_api.kit.listing import Listing, child_filter, compare
@@ -36,6 +38,7 @@ from crm_api.kit.reading import IDS, LIFECYCLES
 from crm_api.kit.refs import ref_filter, refs_of, whole_ref
 from crm_api.kit.scope import Scope
 from crm_api.kit.suggesting import Suggesting
+from crm_api.kit.walks import Tree
 from crm_api.models import (
     ChangeRow,
     ClientContactRow,
@@ -235,6 +238,39 @@ LIVE_CONTACTS = Statement(
         CONTACTS.c.id == func.any(IDS),
         CONTACTS.c.lifecycle == "live",
     )
+)
+MAX_TREE = 500
+"""How many persons one tree tells."""
+
+
+def open_lifecycles(rights: Rights) -> list[str]:
+    """Which lifecycles of contacts may be opened with these rights."""
+    every = ["live", "deleted", "merged", "erased"]
+    return every if rights.can("contacts", "read_deleted") else every[:1]
+
+
+def _opened(contacts: FromClause, rights: Rights) -> list[ColumnElement[bool]]:
+    shown = words(*open_lifecycles(rights))
+    return [contacts.c.organization_id == ORG, contacts.c.lifecycle.in_(shown)]
+
+
+def _named(contacts: FromClause, rights: Rights) -> list[Label[Any]]:
+    read = mask_of(Contact, rights).read
+    names = [name for name in ("id", "lifecycle", "name") if name == "id" or name in read]
+    return CONTACT_SHAPE.columns(Sources(contacts), rights, names)
+
+
+def _reporting() -> Any:
+    """Who reports to whom."""
+    return (
+        select(CONTACTS.c.id.label("child_id"), CONTACTS.c.reports_to_id.label("parent_id"))
+        .where(CONTACTS.c.organization_id == ORG, CONTACTS.c.reports_to_id.is_not(None))
+        .subquery("reporting")
+    )
+
+
+CONTACT_TREE = Tree(
+    rows=CONTACTS, edges=_reporting, told_of_child=(), opened=_opened, columns=_named
 )
 ACTIVE_USERS = Statement(
     select(MEMBERSHIPS.c.id).where(

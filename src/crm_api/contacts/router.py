@@ -3,10 +3,11 @@
 from dataclasses import replace
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
+from pydantic import Field
 
 from crm_api.contacts.past import ContactPast
-from crm_api.contacts.schemas import Contact, ContactSuggestion, UpsertedContact
+from crm_api.contacts.schemas import Contact, ContactSuggestion, ContactTree, UpsertedContact
 from crm_api.contacts.service import ContactService
 from crm_api.contacts.verification import Verification
 from crm_api.core.deps import JsonBody
@@ -32,6 +33,7 @@ from crm_api.routing import (
     RefId,
     RefSource,
     SuggestQuery,
+    Whole,
     answers,
     as_json,
     as_list,
@@ -276,6 +278,25 @@ async def get_contact_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await ContactService(scope).history(contact_id, items))
+
+
+@router.get(
+    "/{contact_id}/tree",
+    dependencies=[Declared],
+    responses=answers(200, ContactTree, "The line of reporting."),
+    openapi_extra=needs("contacts.coding:read"),
+)
+async def get_contact_tree(
+    scope: CurrentScope,
+    contact_id: PathId,
+    depth: Annotated[
+        Annotated[int, Field(ge=1, le=15)],
+        Whole,
+        Query(description="Levels above, and levels below the person."),
+    ] = 10,
+) -> Response:
+    """Read whom a person reports to, and who reports to it, from the top."""
+    return as_json(await ContactService(scope).tree(contact_id, depth))
 
 
 @router.post(

@@ -12,6 +12,7 @@ from crm_api.core.formats.text import Line
 from crm_api.identity.schemas import extended
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
 from crm_api.kit.refs import MAX_REFS, ExternalRef
+from crm_api.kit.schemas import ABSENT
 from crm_api.kit.suggesting import Suggestion
 
 PERSONAL = DataClass.PERSONAL
@@ -48,6 +49,31 @@ class ClientLink(BaseModel):
     job_title: Annotated[str | None, Field(max_length=200, description="Title there.")] = None
     from_on: Annotated[date | None, Field(description="First day.")] = None
     to_on: Annotated[date | None, Field(description="Last day.")] = None
+
+
+class PersonNode(BaseModel):
+    """One person of a line of reporting; those below follow whom they report to."""
+
+    id: Annotated[UUID, Field(description="The person.")]
+    lifecycle: Annotated[
+        Literal["live", "deleted", "merged", "erased"], Field(description="Whether it is in use.")
+    ] = ABSENT
+    name: Annotated[
+        str, Field(max_length=200, description="The person's name.", examples=["Ada Nakato"])
+    ] = ABSENT
+    parent_id: Annotated[UUID | None, Field(description="Whom the person reports to.")]
+    depth: Annotated[int, Field(ge=0, le=64, description="Steps below the first one.")]
+
+
+class ContactTree(BaseModel):
+    """The line of reporting that a person stands in, as far as you may open its persons."""
+
+    contact_id: Annotated[UUID, Field(description="The person that was asked for.")]
+    nodes: Annotated[
+        list[PersonNode],
+        Field(max_length=600, description="From the top, each before those below it."),
+    ]
+    truncated: Annotated[bool, Field(description="Whether there is more than is told.")]
 
 
 class Contact(Resource):

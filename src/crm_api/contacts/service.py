@@ -24,12 +24,15 @@ from crm_api.contacts.repository import (
     CONTACT_LISTING,
     CONTACT_SHAPE,
     CONTACT_SUGGESTING,
+    CONTACT_TREE,
     EMAILS,
     LIVE_CONTACTS,
+    MAX_TREE,
     PHONES,
     REFS,
     leads_to,
     live_links,
+    open_lifecycles,
 )
 from crm_api.contacts.schemas import Contact
 from crm_api.contacts.verification import VerifyingService
@@ -55,6 +58,7 @@ from crm_api.kit.reading import found_by_id
 from crm_api.kit.refs import has_repeats, ref_keys, ref_rows
 from crm_api.kit.replies import Reply, one
 from crm_api.kit.service import Present
+from crm_api.kit.walks import branches
 from crm_api.kit.writing import Write, write_one
 
 CHILDREN = {EMAILS: "emails", PHONES: "phones", REFS: "external_refs"}
@@ -110,8 +114,7 @@ class ContactService(VerifyingService):
     }
 
     def lifecycles(self) -> list[str]:
-        readable = self.actor.rights.can("contacts", "read_deleted")
-        return ["live", "deleted", "merged", "erased"] if readable else ["live"]
+        return open_lifecycles(self.actor.rights)
 
     async def create(
         self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False
@@ -324,3 +327,11 @@ class ContactService(VerifyingService):
     ) -> Reply:
         sources = ("deleted",)
         return await self.move(contact_id, "restore", "restored", "live", sources, if_match, claim)
+
+    async def tree(self, contact_id: UUID, depth: int) -> str:
+        """The line of reporting that the person stands in."""
+        found = await branches(self.scope, CONTACT_TREE, contact_id, depth, MAX_TREE)
+        if found is None:
+            raise self.not_found()
+        self.require_group("coding", "read")
+        return found.told("contact_id", contact_id)

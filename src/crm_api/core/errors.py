@@ -41,6 +41,10 @@ _BLOCKED: Mapping[str, str] = {
     "candidates": "Who is in the way, as far as you may see it, and whether each is live.",
     "next": "The calls that you may make now, such as opening, linking or restoring one.",
 }
+_RELATED: Mapping[str, str] = {
+    "existing": "The relationship that is in the way, as far as you may see it.",
+    "next": "The calls that you may make now: opening or ending it.",
+}
 _STALE: Mapping[str, str] = {
     "current_etag": "The ETag of the record as it is now.",
     "current": "The present values of the fields that you sent and may read.",
@@ -170,6 +174,18 @@ PROBLEMS: dict[str, Problem] = {
     "already_rotated": Problem(
         409, "The refresh token was just rotated", "Use the pair that the other request received."
     ),
+    "second_parent": Problem(
+        409,
+        "The client has a parent already",
+        "End the relationship that is given in `existing`, or choose a period after it.",
+        _RELATED,
+    ),
+    "already_related": Problem(
+        409,
+        "The clients are related in this way already",
+        "Change the relationship that is given in `existing`.",
+        _RELATED,
+    ),
     "already_exists": Problem(
         409, "It exists already", "Use the one that exists, or choose another name."
     ),
@@ -251,6 +267,15 @@ PROBLEMS: dict[str, Problem] = {
         422,
         "A client needs a way to be reached",
         "Send an e-mail address or a phone number, of the client or of one of its contacts.",
+    ),
+    "relationship_cycle": Problem(
+        422,
+        "A client would stand above itself",
+        "Follow `path`: end one of its relationships first, or choose another parent.",
+        {
+            "path": "The clients from the one that would be the parent up to the one that would be "
+            "its child, each as far as you may see it."
+        },
     ),
     "emergency_contact_required": Problem(
         422,

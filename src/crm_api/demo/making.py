@@ -1,6 +1,6 @@
 """Writes the demo organizations, their users and clients; what is there already stays."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Final
 from uuid import UUID
@@ -16,6 +16,7 @@ from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
 from crm_api.demo.generator import bodies
+from crm_api.demo.relating import relate
 from crm_api.demo.words import SCENES, Scene
 from crm_api.identity.provision import add_user
 from crm_api.identity.statements import (
@@ -135,6 +136,13 @@ async def _make(
             )
         clients.append(decided)
     await insert_clients(scope, clients)
+    firms = [one.draft.client_id for n, one in enumerate(clients) if _is_firm(one, n, clients)]
+    await relate(scope, firms, local_today(scene.time_zone))
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)
+
+
+def _is_firm(client: NewClient, n: int, clients: Sequence[NewClient]) -> bool:
+    """Whether it is an organization, and one that stays live."""
+    return client.draft.after["kind"] == "organization" and n % (len(clients) // ARCHIVED) != 0

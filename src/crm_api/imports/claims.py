@@ -5,7 +5,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from crm_api.clients.conflicts import INACTIVE, visible_lifecycles
+from crm_api.clients.conflicts import INACTIVE
+from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.core.db import Statement
 from crm_api.imports import lookups as sql
@@ -83,7 +84,7 @@ def told(scope: Scope, kind: str, holder: Holder) -> str:
 def seen_holder(scope: Scope, holder: Holder) -> Holder:
     """The holder without its number, where the reader could not open it by that."""
     reads = "number" in mask_of(Client, scope.actor.rights).read
-    if reads and holder.lifecycle in visible_lifecycles(scope):
+    if reads and holder.lifecycle in open_lifecycles(scope.actor.rights):
         return holder
     return replace(holder, number=None)
 

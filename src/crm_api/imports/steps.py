@@ -15,8 +15,8 @@ from crm_api.clients.bulk_changes import (
     refers,
     update_clients,
 )
-from crm_api.clients.conflicts import visible_lifecycles
 from crm_api.clients.drafting import Draft
+from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.core.db import LockTimedOut, Serialization, UniqueClash
 from crm_api.core.errors import Refusal
@@ -195,7 +195,7 @@ class Steps:
 
     def _open(self, found: Found | None) -> UUID | None:
         """The client, if there is one that the importer may open."""
-        if found is None or found.holder.lifecycle not in visible_lifecycles(self._scope):
+        if found is None or found.holder.lifecycle not in open_lifecycles(self._scope.actor.rights):
             return None
         return found.client_id
 

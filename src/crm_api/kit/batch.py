@@ -205,7 +205,7 @@ def _seen_again(service: Batched, op: Operation, result: Mapping[str, Any]) -> M
     scope, cls = service.scope, service.resource
     try:
         if op.op == "delete":
-            scope.require(cls.resource, "delete")
+            scope.require(cls.guarded_by, "delete")
         elif op.op == "upsert":
             made = result["status"] == 201 or not mask_of(cls, scope.actor.rights).update
             require_some(scope, cls, "create" if made else "update")

@@ -171,7 +171,7 @@ def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: st
             {
                 "field": name,
                 "group": cls.fields[name].rule.group,
-                "needs": f"{cls.resource}.{cls.fields[name].rule.group}:{action}",
+                "needs": f"{cls.guarded_by}.{cls.fields[name].rule.group}:{action}",
                 "role": scope.actor.role,
             }
             for name in sifted.forbidden
@@ -193,7 +193,7 @@ def require_some(scope: Scope, cls: type[Resource], action: str) -> None:
     mask = mask_of(cls, scope.actor.rights)
     if mask.create if action == "create" else mask.update:
         return
-    scope_name = f"{cls.resource}.*:{action}"
+    scope_name = f"{cls.guarded_by}.*:{action}"
     detail = f"Your role {scope.actor.role!r} may not {action} {cls.resource}."
     members = (
         {"explanation": [{"scope": scope_name, "role": scope.actor.role}]} if scope.explain else {}

@@ -120,6 +120,8 @@ class Resource(BaseModel):
     """Its name in scopes and paths, plural."""
     singular: ClassVar[str] = ""
     """Its name in the change log."""
+    guarded_by: ClassVar[str] = ""
+    """The resource whose groups and scopes guard this one; its own where nothing is said."""
     grants: ClassVar[Mapping[str, str]] = {}
     """Group → what admin, manager, front_desk, presenter may: of `r`, `c`, `u`, `own`, or `-`."""
     verbs: ClassVar[Mapping[str, str]] = {}
@@ -143,6 +145,7 @@ class Resource(BaseModel):
         super().__pydantic_init_subclass__(**kwargs)
         if not cls.resource:
             return
+        cls.guarded_by = cls.guarded_by or cls.resource
         cls.fields = {name: _declared(cls, name, info) for name, info in cls.model_fields.items()}
         _refuse_unreachable(cls)
         _refuse_mixed_rows(cls)
@@ -212,11 +215,12 @@ def _grant_scopes(cls: type[Resource]) -> dict[str, list[str]]:
         if len(cells) != len(ROLES):
             raise TypeError(f"{cls.__name__}.{group}: one cell for each of {', '.join(ROLES)}")
         for role, cell in zip(ROLES, cells, strict=True):
-            scopes[role] += [f"{cls.resource}.{group}:{action}" for action in granted_actions(cell)]
+            subject = f"{cls.guarded_by}.{group}"
+            scopes[role] += [f"{subject}:{action}" for action in granted_actions(cell)]
     for verb, initials in cls.verbs.items():
         for role in ROLES:
             if role[0].upper() in initials:
-                scopes[role].append(f"{cls.resource}:{verb}")
+                scopes[role].append(f"{cls.guarded_by}:{verb}")
     return scopes
 
 
@@ -230,12 +234,12 @@ def builtin_scopes(role: str) -> frozenset[str]:
 def all_scopes() -> frozenset[str]:
     """Every scope that means something here; a role or key may hold no other, wildcards apart."""
     found = {
-        f"{cls.resource}.{group}:{action}"
+        f"{cls.guarded_by}.{group}:{action}"
         for cls in RESOURCES.values()
         for group in cls.grants
         for action in ("read", "create", "update", "read_own")
     }
-    found |= {f"{cls.resource}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
+    found |= {f"{cls.guarded_by}:{verb}" for cls in RESOURCES.values() for verb in cls.verbs}
     return frozenset(found)
 
 
@@ -249,7 +253,7 @@ def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
 
     own = [role for role, cell in cells.items() if cell == "own"]
     return {
-        "group": f"{cls.resource}.{rule.group}",
+        "group": f"{cls.guarded_by}.{rule.group}",
         "read": roles("r"),
         "create": roles("c") if rule.write & Write.ON_CREATE else [],
         "update": roles("u") if rule.write & Write.LATER else [],
@@ -261,14 +265,14 @@ def reads_own_alone(cls: type[Resource], rights: Rights) -> bool:
     if not cls.author:
         return False
     group = cls.fields[cls.author].rule.group
-    return not rights.can(cls.resource, "read", group)
+    return not rights.can(cls.guarded_by, "read", group)
 
 
 def reads_group(cls: type[Resource], rights: Rights, group: str) -> bool:
     """Whether the fields of a group are read at all: of every row, or of one's own rows."""
     if cls.author:
-        return rights.reads_own(cls.resource, group)
-    return rights.can(cls.resource, "read", group)
+        return rights.reads_own(cls.guarded_by, group)
+    return rights.can(cls.guarded_by, "read", group)
 
 
 def mask_of(cls: type[Resource], rights: Rights) -> Mask:
@@ -280,7 +284,7 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     def may(field: Field, action: str) -> bool:
         if action == "read":
             return reads_group(cls, rights, field.rule.group)
-        return rights.can(cls.resource, action, field.rule.group)
+        return rights.can(cls.guarded_by, action, field.rule.group)
 
     def reads(field: Field) -> bool:
         needs = field.rule.needs
@@ -308,7 +312,9 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
 def hidden_parts(cls: type[Resource], rights: Rights, name: str) -> frozenset[str]:
     """The parts of a field's value that take a group which these rights do not read."""
     parts = cls.guarded_parts.get(name, {})
-    return frozenset(p for p, group in parts.items() if not rights.can(cls.resource, "read", group))
+    return frozenset(
+        p for p, group in parts.items() if not rights.can(cls.guarded_by, "read", group)
+    )
 
 
 def seen_value(cls: type[Resource], rights: Rights, name: str, value: Any) -> Any:

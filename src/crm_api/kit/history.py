@@ -64,18 +64,18 @@ def visible_fields(cls: type[Resource], scope: Scope) -> list[str]:
     rights = scope.actor.rights
     return [
         *mask_of(cls, rights).read,
-        *(name for name, group in extra.items() if rights.can(cls.resource, "read", group)),
+        *(name for name, group in extra.items() if rights.can(cls.guarded_by, "read", group)),
     ]
 
 
 def require_history(cls: type[Resource], scope: Scope) -> bool:
     """Whether everybody's entries may be read (else only one's own); 403 when neither."""
     rights = scope.actor.rights
-    if rights.can(cls.resource, "read", "audit"):
+    if rights.can(cls.guarded_by, "read", "audit"):
         return True
-    if rights.reads_own(cls.resource, "audit"):
+    if rights.reads_own(cls.guarded_by, "audit"):
         return False
-    needs = f"{cls.resource}.audit:read"
+    needs = f"{cls.guarded_by}.audit:read"
     raise Refusal(
         "forbidden",
         f"Your role {scope.actor.role!r} may not read the history.",
@@ -110,7 +110,7 @@ async def read_history(
         },
     )
     shown = rows[:limit]
-    with_address = scope.actor.rights.can(cls.resource, "read", "audit_ip")
+    with_address = scope.actor.rights.can(cls.guarded_by, "read", "audit_ip")
     cursor = None
     if len(rows) > limit:
         cursor = scope.sealer.seal(str(shown[-1]["position"]).encode(), bound)

@@ -225,7 +225,7 @@ class ListReader:
             self._hide(key, "expand", group, resource)
 
     def _hide(self, name: str, place: str, group: str, resource: str | None = None) -> None:
-        needs = f"{resource or self.cls.resource}.{group}:read"
+        needs = f"{resource or self.cls.guarded_by}.{group}:read"
         self.found.hidden.append(_Hidden(name, place, group, needs))
 
     def _readable(self, name: str) -> None:

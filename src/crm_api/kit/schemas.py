@@ -99,7 +99,7 @@ class RestoreVersion(BaseModel):
     ] = None
 
 
-_ABSENT: Any = MISSING
+ABSENT: Any = MISSING
 """As a default: pydantic's sentinel has a type of its own, which `Field` does not name."""
 
 _derived: dict[tuple[str, type[Resource]], type[BaseModel]] = {}
@@ -125,10 +125,10 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
             accepted = kind | None | MISSING if clears else kind | MISSING
             members[field.name] = (
                 accepted,
-                Field(default=_ABSENT, description=about, examples=examples),
+                Field(default=ABSENT, description=about, examples=examples),
             )
     for name, (kind, about) in _options(prefix, cls).items():
-        members[name] = (kind | MISSING, Field(default=_ABSENT, description=about))
+        members[name] = (kind | MISSING, Field(default=ABSENT, description=about))
     extra: dict[str, Any] = {"x-access": access}
     if (example := _example(prefix, cls)) is not None:
         extra["examples"] = [example]

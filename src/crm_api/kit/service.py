@@ -136,7 +136,7 @@ class RecordService:
         Raises:
             Refusal: 403 for the verb, then for names that the caller may not read; 422; 503.
         """
-        self.scope.require(self.resource.resource, "export")
+        self.scope.require(self.resource.guarded_by, "export")
         reader = ListReader(self.resource, self.scope, {}, EXPORT_PARAMETERS)
         sent = next((value for key, value in items if key == "format"), None)
         name = self._format(reader, sent)
@@ -144,7 +144,7 @@ class RecordService:
 
     async def export_found(self, incoming: Incoming[Any]) -> Export:
         """All that meets a tree of conditions, as `export` gives it."""
-        self.scope.require(self.resource.resource, "export")
+        self.scope.require(self.resource.guarded_by, "export")
         reader = SearchReader(self.resource, self.scope, {}, incoming)
         name = self._format(reader, incoming.value and incoming.value.format)
         query = self.openable(reader.read_body(), in_body=True)
@@ -203,13 +203,13 @@ class RecordService:
 
     def require_read(self) -> None:
         if not mask_of(self.resource, self.actor.rights).read:
-            needs = f"{self.resource.resource}.*:read"
+            needs = f"{self.resource.guarded_by}.*:read"
             detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
     def require_group(self, group: str, action: str) -> None:
-        if not self.actor.rights.can(self.resource.resource, action, group):
-            needs = f"{self.resource.resource}.{group}:{action}"
+        if not self.actor.rights.can(self.resource.guarded_by, action, group):
+            needs = f"{self.resource.guarded_by}.{group}:{action}"
             detail = f"Your role {self.actor.role!r} lacks `{needs}`."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
@@ -266,7 +266,7 @@ class RecordService:
         place = f"{self.path}/{present.id}"
         calls = [{"action": "open", "method": "GET", "path": place}]
         restorable = present.lifecycle in ("archived", "deleted")
-        if restorable and self.actor.rights.can(self.resource.resource, "restore"):
+        if restorable and self.actor.rights.can(self.resource.guarded_by, "restore"):
             calls.append({"action": "reactivate", "method": "POST", "path": f"{place}/restore"})
         return calls
 
@@ -339,7 +339,7 @@ class RecordService:
 
         async def attempt() -> Reply:
             present = await self.load(row_id, with_seen=True)
-            self.scope.require(self.resource.resource, verb)
+            self.scope.require(self.resource.guarded_by, verb)
             stored = await self.finished(claim)
             if stored is not None:
                 return self.replayed(stored)

@@ -29,6 +29,7 @@ from crm_api.models.identity import (
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.operations import OperationRow
+from crm_api.models.relationships import RelationshipRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "OperationRow",
     "OrganizationRow",
     "RefreshTokenRow",
+    "RelationshipRow",
     "RoleRow",
     "SecurityEventRow",
     "SessionRow",

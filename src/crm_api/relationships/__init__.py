@@ -1,0 +1,1 @@
+"""Relationships between clients: hierarchies and networks, and how they are walked and drawn."""
