@@ -60,6 +60,23 @@ async def test_clients_that_were_changed_or_are_used_stay(radio: Organization) -
     refused(await radio.call("admin", "GET", f"/v1/clients/{lake['id']}"), 404, "not_found")
 
 
+async def test_clients_that_are_related_stay(radio: Organization) -> None:
+    """From whichever side it was recorded; also what was ended or deleted is remembered."""
+    found = await taken(radio, LIST)
+    pearl, nile, lake = await clients(radio, "sort=number")
+    friend = await radio.create_client(name="Friend")
+    for one, other in ((pearl, friend), (friend, nile), (friend, lake)):
+        path, body = f"/v1/clients/{one['id']}/relationships", {"other_id": other["id"]}
+        made = await radio.call("admin", "POST", path, json=body | {"kind": "vendor"})
+        assert made.status_code == 201, made.text
+    place = f"/v1/relationships/{made.json()['id']}"
+    assert (await radio.call("admin", "DELETE", place)).status_code == 204
+    operation = await found.run("/revert")
+    assert operation["result"] == {"reverted": 0, "revert_refused": 3}
+    assert {row["reverted"] for row in await found.report()} == {"used_elsewhere"}
+    assert await read(radio, nile["id"]) == nile
+
+
 async def test_a_person_that_serves_others_keeps_its_client(radio: Organization) -> None:
     found = await taken(radio, LIST)
     pearl, nile, _ = await clients(radio, "sort=number")
