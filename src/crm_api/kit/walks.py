@@ -1,4 +1,4 @@
-"""Trees: from one record up to the top and down again, bounded and masked, as one statement."""
+"""Walks from one record up to the top and down again, bounded and masked, as one statement."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ _START, _DEPTH = bindparam("id", type_=Uuid()), bindparam("depth", type_=Integer
 _MOST = bindparam("most", type_=Integer())
 
 
-def looked_up(inner: Select[Any], name: str) -> LateralFromClause:
+def looked_up(inner: Select[*tuple[Any, ...]], name: str) -> LateralFromClause:
     """A look-up for each row of what it is joined to, by its index whatever the statistics say.
 
     `OFFSET 0` keeps PostgreSQL from taking it for a join: a walk begins with few rows, of which the

@@ -41,7 +41,7 @@ class Line:
     """Whether the farther client hangs on it; the others cross the picture."""
 
 
-STYLE_OF = {
+STYLE_OF: Mapping[str, str] = {
     **dict.fromkeys(("parent", "subsidiary", "branch", "department"), "parent"),
     **dict.fromkeys(("referral_source", "referral"), "referral"),
     **dict.fromkeys(("vendor", "customer"), "customer"),

@@ -23,7 +23,8 @@ _DRAWN: Final[Mapping[Format, Callable[[Mapping[str, Any]], str]]] = {
 
 def chosen_format(accept: str) -> Format:
     """The form that an `Accept` header (RFC 9110 §12.5.1) prefers; JSON where it asks for none."""
-    offered = {media: name for name, media in MEDIA_TYPES.items()} | {"image/*": "svg"}
+    offered: dict[str, Format] = {media: name for name, media in MEDIA_TYPES.items()}
+    offered["image/*"] = "svg"
     best: Format = "json"
     most = 0.0
     for part in accept.split(","):

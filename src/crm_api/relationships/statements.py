@@ -83,7 +83,7 @@ def _asked(rows: Any) -> list[ColumnElement[bool]]:
     return [*_live(rows), or_(_KINDS.is_(None), *kinds), or_(_ENDED, holds_today(rows))]
 
 
-def _step(here: ColumnElement[Any]) -> Select[Any]:
+def _step(here: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """From a client to those it is related to: `there`, `relationship_id`."""
     one, other = RELATIONSHIPS.c.client_id, RELATIONSHIPS.c.other_id
     there = case((one == here, other), else_=one)

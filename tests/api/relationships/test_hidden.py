@@ -25,7 +25,7 @@ READS = (
 async def triangle(network: Network) -> dict[str, str]:
     """A group with a hidden arm in the middle, and what hangs on it."""
     names = ("Head", "Veiled", "Foot", "Friend")
-    found = dict(zip(names, await network.clients(*names), strict=True))
+    found: dict[str, str] = dict(zip(names, await network.clients(*names), strict=True))
     await network.relate(found["Head"], found["Veiled"], "subsidiary")
     await network.relate(found["Veiled"], found["Foot"], "branch")
     await network.relate(found["Veiled"], found["Friend"], "partner")

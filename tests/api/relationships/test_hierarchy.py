@@ -119,7 +119,7 @@ def outline(tree: Json) -> list[tuple[str, int, Any]]:
 
 async def company(network: Network) -> dict[str, str]:
     names = ("Group", "North", "South", "Shop", "Desk")
-    found = dict(zip(names, await network.clients(*names), strict=True))
+    found: dict[str, str] = dict(zip(names, await network.clients(*names), strict=True))
     for parent, child, kind in (
         ("Group", "North", "subsidiary"),
         ("Group", "South", "branch"),
