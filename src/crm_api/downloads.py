@@ -16,7 +16,7 @@ from crm_api.core.logs import get_logger
 from crm_api.kit.exporting import SECONDS, Export
 from crm_api.kit.fields import Resource
 from crm_api.kit.formats import Format
-from crm_api.routing import Items, ListQuery, items_of
+from crm_api.queries import Items, ListQuery, items_of
 
 log = get_logger("crm_api.exports")
 

@@ -122,7 +122,7 @@ async def test_closed_parameters_take_their_values_alone(spec: Json, world: Worl
             with found.cell(f"{name}?{parameter}"):
                 place = filled(path, await own_ids(world, name, path))
                 body = body_of(name, world.known)
-                target = f"{place}?{parameter}={ECHO}"
+                target = f"{place}{'&' if '?' in place else '?'}{parameter}={ECHO}"
                 answer = await world.ask("admin", "jwt", method, target, json=body)
                 refused_without_echo(answer, statuses=UNPROCESSABLE)
                 assert [fault["parameter"] for fault in answer.json()["errors"]] == [parameter]

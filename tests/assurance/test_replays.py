@@ -155,6 +155,11 @@ WITHOUT_A_KEY = {
     "change_password": "the second time the old password is wrong",
     "disable_user": "twice is once",
     "enable_user": "twice is once",
+    "search_clients": "a read, whose question is too long for a URL",
+    "search_contacts": "as search_clients",
+    "export_found_clients": "as search_clients; each is recorded",
+    "export_found_contacts": "as export_found_clients",
+    "find_client_duplicates": "as search_clients",
 }
 
 

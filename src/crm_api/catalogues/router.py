@@ -10,18 +10,8 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, Patch
-from crm_api.routing import (
-    IdempotencyKey,
-    IfMatch,
-    IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
-    answers,
-    as_list,
-    as_one,
-    claim,
-)
+from crm_api.queries import Items, ListQuery, OneQuery
+from crm_api.routing import IdempotencyKey, IfMatch, IfNoneMatch, answers, as_list, as_one, claim
 
 router = APIRouter(prefix="/v1/catalogues", tags=["catalogues"], route_class=GuardedRoute)
 Declared = Depends(strict_query)

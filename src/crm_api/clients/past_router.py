@@ -10,13 +10,11 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import VersionDiff
+from crm_api.queries import ERASED, DiffQuery, Items
 from crm_api.routing import (
-    ERASED,
-    DiffQuery,
     DryRun,
     IdempotencyKey,
     IfMatch,
-    Items,
     PathId,
     answers,
     as_json,

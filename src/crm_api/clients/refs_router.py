@@ -13,12 +13,11 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Upsert
 from crm_api.kit.upserting import Named
+from crm_api.queries import Items, OneQuery
 from crm_api.routing import (
     DryRun,
     IfMatch,
     IfNoneMatch,
-    Items,
-    OneQuery,
     RefId,
     RefSource,
     answers,

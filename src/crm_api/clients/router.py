@@ -23,18 +23,13 @@ from crm_api.kit.batch import Batch, BatchResult, run_batch
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
+from crm_api.queries import ERASED, HistoryQuery, Items, ListQuery, OneQuery, SuggestQuery
 from crm_api.routing import (
-    ERASED,
     DryRun,
-    HistoryQuery,
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
     PathId,
-    SuggestQuery,
     answers,
     as_json,
     as_list,

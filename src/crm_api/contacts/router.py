@@ -19,20 +19,15 @@ from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
 from crm_api.kit.upserting import Named
+from crm_api.queries import ERASED, HistoryQuery, Items, ListQuery, OneQuery, SuggestQuery
 from crm_api.routing import (
-    ERASED,
     DryRun,
-    HistoryQuery,
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
     PathId,
     RefId,
     RefSource,
-    SuggestQuery,
     Whole,
     answers,
     as_json,

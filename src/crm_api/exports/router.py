@@ -8,17 +8,8 @@ from crm_api.exports.schemas import ExportRecord
 from crm_api.exports.service import ExportRecords
 from crm_api.identity.deps import CurrentScope, GuardedRoute
 from crm_api.kit.schemas import Page
-from crm_api.routing import (
-    IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
-    PathId,
-    answers,
-    as_list,
-    as_one,
-    needs,
-)
+from crm_api.queries import Items, ListQuery, OneQuery
+from crm_api.routing import IfNoneMatch, PathId, answers, as_list, as_one, needs
 
 router = APIRouter(prefix="/v1/exports", tags=["exports"], route_class=GuardedRoute)
 

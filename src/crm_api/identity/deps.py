@@ -16,7 +16,7 @@ from crm_api.core.errors import Refusal
 from crm_api.core.solving import Handler, plain_handler
 from crm_api.identity.resolver import Resolver
 from crm_api.kit.scope import Scope
-from crm_api.routing import EXPLAIN
+from crm_api.queries import EXPLAIN
 
 T = TypeVar("T")
 

@@ -23,13 +23,11 @@ from crm_api.identity.schemas import (
 )
 from crm_api.identity.users import Users
 from crm_api.kit.schemas import Create, Page, Patch
+from crm_api.queries import Items, ListQuery, OneQuery
 from crm_api.routing import (
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
     PathId,
     answers,
     as_list,

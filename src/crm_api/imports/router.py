@@ -19,15 +19,12 @@ from crm_api.imports.steps import OutcomeName
 from crm_api.kit.idempotency import claim_of
 from crm_api.kit.schemas import Page
 from crm_api.operations.schemas import Operation
+from crm_api.queries import Items, ListQuery, OneQuery, PageQuery
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
-    PageQuery,
     PathId,
     answers,
     as_json,

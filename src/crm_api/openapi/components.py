@@ -28,6 +28,7 @@ _LENGTHS: Final = {
     "uri-reference": 2048,
     "ipv4": 15,
     "ipv6": 45,
+    "binary": 1_073_741_824,
 }
 _LISTS: Final = ("anyOf", "oneOf", "allOf", "prefixItems")
 _SINGLE: Final = ("items", "additionalProperties", "not", "contentSchema", "propertyNames")

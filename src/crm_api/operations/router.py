@@ -11,13 +11,11 @@ from crm_api.kit.schemas import Page
 from crm_api.operations.events import EVENT_STREAM, follow, require_room
 from crm_api.operations.schemas import Operation
 from crm_api.operations.service import OperationService
+from crm_api.queries import Items, ListQuery, OneQuery
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
     PathId,
     answers,
     as_list,

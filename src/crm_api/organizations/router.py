@@ -10,7 +10,8 @@ from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Patch
 from crm_api.organizations.schemas import Organization
 from crm_api.organizations.service import OrganizationService
-from crm_api.routing import IfMatch, IfNoneMatch, Items, OneQuery, answers, as_one
+from crm_api.queries import Items, OneQuery
+from crm_api.routing import IfMatch, IfNoneMatch, answers, as_one
 
 router = APIRouter(prefix="/v1/organization", tags=["organization"], route_class=GuardedRoute)
 

@@ -10,6 +10,7 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
 from crm_api.relationships.kinds import Kind
 from crm_api.relationships.network import NetworkService
 from crm_api.relationships.pictures import MEDIA_TYPES, Format, chosen_format, pictured
@@ -24,13 +25,9 @@ from crm_api.relationships.service import RelationshipService, RelationshipsOfCl
 from crm_api.routing import (
     DryRun,
     Flag,
-    HistoryQuery,
     IdempotencyKey,
     IfMatch,
     IfNoneMatch,
-    Items,
-    ListQuery,
-    OneQuery,
     PathId,
     Whole,
     answers,
