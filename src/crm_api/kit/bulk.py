@@ -164,6 +164,8 @@ class _Ready(str):
 
 def _array_text(items: Sequence[str] | Sequence[int]) -> str:
     """An array literal: an array of arrays would have to be rectangular."""
+    if items and isinstance(items[0], int):
+        return "{" + ",".join(map(str, items)) + "}"
     quoted = (str(item).replace("\\", "\\\\").replace('"', '\\"') for item in items)
     return "{" + ",".join(f'"{item}"' for item in quoted) + "}"
 

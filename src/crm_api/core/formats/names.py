@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 from zlib import crc32
 
@@ -167,7 +168,8 @@ def padded(words: Sequence[str]) -> str:
     return f" {' '.join(words)} " if words else ""
 
 
-def near_keys(word: str, salt: bytes) -> set[int]:
+@lru_cache(maxsize=16_384)  # names share most of their words, and a list has names by thousands
+def near_keys(word: str, salt: bytes) -> frozenset[int]:
     """What a word shares with each that is one letter away: inserted, left out, other, swapped.
 
     Of the first letters, so that long words make few keys: those of the word, and of what is left
@@ -178,7 +180,8 @@ def near_keys(word: str, salt: bytes) -> set[int]:
         salt: whose name it is. Other organizations' keys are others, so that an index of the keys
             alone is one of each organization by itself.
     """
-    return _keys(word, _WORD_HEAD, salt) if not word.isdigit() else {_key(salt, word)}
+    forms = {word} if word.isdigit() else _near(word[:_WORD_HEAD])
+    return frozenset(_keys(forms, salt))
 
 
 def joined_keys(words: Iterable[str], salt: bytes) -> set[int]:
@@ -186,7 +189,7 @@ def joined_keys(words: Iterable[str], salt: bytes) -> set[int]:
 
     They are none of a word's: who asks for a name finds it among many that hold that word.
     """
-    return _keys("".join(words), _NAME_HEAD, salt + b"=")
+    return _keys(_near("".join(words)[:_NAME_HEAD]), salt + b"=")
 
 
 def all_near_keys(words: Sequence[str], salt: bytes) -> list[int]:
@@ -197,12 +200,12 @@ def all_near_keys(words: Sequence[str], salt: bytes) -> list[int]:
     return sorted(keys)
 
 
-def _keys(text: str, head: int, salt: bytes) -> set[int]:
-    kept = text[:head]
-    forms = [kept, *(kept[:n] + kept[n + 1 :] for n in range(len(kept)))]
-    return {_key(salt, form) for form in forms if form}
+def _near(text: str) -> set[str]:
+    """The text, and what is left of it without each one of its letters."""
+    return {text, *(text[:n] + text[n + 1 :] for n in range(len(text)))} - {""}
 
 
-def _key(salt: bytes, form: str) -> int:
+def _keys(forms: Iterable[str], salt: bytes) -> set[int]:
     """Signed, as PostgreSQL's integer is."""
-    return crc32(salt + form.encode()) - 2**31
+    salted = crc32(salt)
+    return {crc32(form.encode(), salted) - 2**31 for form in forms}
