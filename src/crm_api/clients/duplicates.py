@@ -161,7 +161,7 @@ async def check_duplicates(scope: Scope, incoming: Incoming[DuplicateCheck]) -> 
     """
     mask = mask_of(Client, scope.actor.rights)
     if not (mask.read or mask.create):
-        detail = f"Your role {scope.actor.role!r} may neither read nor create clients."
+        detail = f"{scope.actor.in_words} may neither read nor create clients."
         raise Refusal("forbidden", detail, (Fault("forbidden", detail),))
     if incoming.value is None:
         raise refuse_all(incoming.faults)
@@ -248,15 +248,23 @@ async def _result(
 
 
 def _may_tell(scope: Scope, keys: _Keys, reason: str) -> bool:
-    """Who reads the group, or would be told by the create that it may send."""
-    needed = [GROUPS[reason]]
-    if reason == "same_name" and keys.is_individual:
-        needed.append("reach")  # its address and number are part of what must be unique
+    """Who reads what the reason speaks of, or would be told by the create that it may send."""
     can = scope.actor.rights.can
-    return all(
-        can("clients", "read", group) or (reason in CODES and can("clients", "create", group))
-        for group in needed
-    )
+    revealed = _create_reveals(scope, keys, reason)
+    return revealed or all(can("clients", "read", group) for group in _groups_of(keys, reason))
+
+
+def _create_reveals(scope: Scope, keys: _Keys, reason: str) -> bool:
+    """Whether a create that the caller may send would be refused for this reason."""
+    can = scope.actor.rights.can
+    groups = {"name", *_groups_of(keys, reason)}
+    return reason in CODES and all(can("clients", "create", group) for group in groups)
+
+
+def _groups_of(keys: _Keys, reason: str) -> list[str]:
+    # Of an individual its address and number are part of what must be unique.
+    more = ["reach"] if reason == "same_name" and keys.is_individual else []
+    return [GROUPS[reason], *more]
 
 
 def _same(
@@ -264,12 +272,12 @@ def _same(
 ) -> Iterator[tuple[str, Mapping[str, Any], float]]:
     """What holds the same key; of records that are not visible only what a create reveals."""
     visible = open_lifecycles(scope.actor.rights)
-    creates = bool(mask_of(Client, scope.actor.rights).create)
     for reason, exact in keys.exact.items():
         if not _may_tell(scope, keys, reason):
             continue
+        revealed = _create_reveals(scope, keys, reason)
         for row in (row for key in exact for row in holders.get((reason, key), ())):
-            if row["lifecycle"] in visible or (reason in CODES and creates):
+            if row["lifecycle"] in visible or revealed:
                 yield reason, row, SCORES.get(reason, 1.0)
 
 

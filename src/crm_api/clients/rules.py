@@ -24,7 +24,7 @@ def require_options(scope: Scope, sifted: Sifted) -> None:
         if sifted.options.get(option) and not scope.actor.rights.can("clients", verb):
             needs = f"clients:{verb}"
             fault = Fault("forbidden", f"This needs the right `{needs}`.", pointer=f"/{option}")
-            raise Refusal("forbidden", f"Your role {scope.actor.role!r} lacks `{needs}`.", (fault,))
+            raise Refusal("forbidden", f"{scope.actor.in_words} lacks `{needs}`.", (fault,))
 
 
 def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogues) -> None:

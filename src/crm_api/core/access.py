@@ -113,6 +113,11 @@ class Actor:
     def organization_id(self) -> UUID:
         return self.organization.id
 
+    @property
+    def in_words(self) -> str:
+        """What is refused, as the beginning of a sentence; a key may less than who made it."""
+        return "This API key" if self.kind == "api_key" else f"Your role {self.role!r}"
+
     def with_organization(self, organization: OrganizationContext) -> "Actor":
         return replace(self, organization=organization)
 

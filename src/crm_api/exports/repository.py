@@ -1,5 +1,6 @@
 """How exports are read: straight from the change log, which holds each as one entry."""
 
+import json
 from typing import Any
 
 from sqlalchemy import (
@@ -7,6 +8,7 @@ from sqlalchemy import (
     Integer,
     Text,
     and_,
+    case,
     cast,
     func,
     literal,
@@ -15,11 +17,13 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from crm_api.core.access import Rights
 from crm_api.exports.schemas import ExportRecord
 from crm_api.identity.repository import view
+from crm_api.kit.fields import RESOURCES, mask_of, reads_group
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing
-from crm_api.kit.projection import Shape, words
+from crm_api.kit.projection import Expression, Shape, Sources, words
 from crm_api.models import ApiKeyRow, ChangeRow, MembershipRow, UserRow
 
 _change = func.jsonb_array_elements(ChangeRow.changes).column_valued("change")
@@ -84,5 +88,47 @@ _exports = select(
     _fact("rows", Integer()),
 ).select_from(_with_actor)
 
-EXPORT_SHAPE = Shape(ExportRecord, view("exports", _exports))
+_rows = view("exports", _exports)
+
+
+def _told(name: str) -> Expression:
+    """A fact for who may read all that the export names; null for others.
+
+    A filter holds values, and the number of rows is what was found by it.
+    """
+
+    def expression(sources: Sources, rights: Rights) -> ColumnElement[Any]:
+        main = sources.main.c
+        named = func.coalesce(main.columns, _NOTHING).op("||")(_fields_of(main.filter))
+        every = named.op("||")(func.to_jsonb(func.ltrim(main.sort, literal_column("'-'"))))
+        readable = cast(json.dumps(_readable(rights)), JSONB)[main.records]
+        return case((every.op("<@")(readable), main[name])).label(name)
+
+    return expression
+
+
+_NOTHING: ColumnElement[Any] = literal_column("'[]'::jsonb")
+
+
+def _fields_of(tree: ColumnElement[Any]) -> ColumnElement[Any]:
+    """What a filter names; of `attributes.zone` it is `attributes`."""
+    path: ColumnElement[Any] = literal_column("'$.**.field'::jsonpath")
+    name = func.jsonb_path_query(tree, path).column_valued("named")
+    first = func.split_part(name.op("#>>")(literal_column("'{}'")), ".", 1)
+    return func.coalesce(select(func.jsonb_agg(first)).scalar_subquery(), _NOTHING)
+
+
+def _readable(rights: Rights) -> dict[str, list[str]]:
+    """Resource → all that these rights read, filter and sort by."""
+    found = {}
+    for name, cls in RESOURCES.items():
+        more = getattr(cls, "extra_filters", {}).items()
+        beside = [key for key, (group, _) in more if reads_group(cls, rights, group)]
+        found[name] = sorted({*mask_of(cls, rights).read, *beside})
+    return found
+
+
+EXPORT_SHAPE = Shape(
+    ExportRecord, _rows, {name: _told(name) for name in ("filter", "sort", "columns", "rows")}
+)
 EXPORT_LISTING = Listing(EXPORT_SHAPE, {}, {})

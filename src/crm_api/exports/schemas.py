@@ -1,4 +1,8 @@
-"""An export on the wire, as the change log tells of it."""
+"""An export on the wire, as the change log tells of it.
+
+What was asked for is told to who may read all of it: `filter`, `sort`, `columns` and `rows` are
+null for others.
+"""
 
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal
@@ -42,7 +46,8 @@ class ExportRecord(Resource):
         dict[str, Any] | None,
         Rule("record", NEVER),
         Field(
-            description="Which records, in the form of a search: `version` and `filter`.",
+            description="Which records, in the form of a search: `version` and `filter`. Like "
+            "`sort`, `columns` and `rows` it is null for who may not read all that they name.",
             examples=[
                 {"version": 1, "filter": {"field": "lifecycle", "op": "eq", "value": "live"}}
             ],

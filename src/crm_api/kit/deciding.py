@@ -194,7 +194,7 @@ def require_some(scope: Scope, cls: type[Resource], action: str) -> None:
     if mask.create if action == "create" else mask.update:
         return
     scope_name = f"{cls.guarded_by}.*:{action}"
-    detail = f"Your role {scope.actor.role!r} may not {action} {cls.resource}."
+    detail = f"{scope.actor.in_words} may not {action} {cls.resource}."
     members = (
         {"explanation": [{"scope": scope_name, "role": scope.actor.role}]} if scope.explain else {}
     )

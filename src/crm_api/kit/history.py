@@ -78,7 +78,7 @@ def require_history(cls: type[Resource], scope: Scope) -> bool:
     needs = f"{cls.guarded_by}.audit:read"
     raise Refusal(
         "forbidden",
-        f"Your role {scope.actor.role!r} may not read the history.",
+        f"{scope.actor.in_words} may not read the history.",
         (Fault("forbidden", f"This needs `{needs}`."),),
     )
 

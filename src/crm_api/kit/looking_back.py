@@ -282,8 +282,8 @@ def _sent(reader: ListReader, items: Items, key: str) -> str | None:
 def _instant(reader: ListReader, text: str | None) -> datetime:
     try:
         found: datetime = parse_value("instant", text or "")
-    except ValueError as error:
-        reader.found.fault(AS_OF, "invalid_value", f"{str(error).capitalize()}.")
+    except ValueError:
+        reader.found.fault(AS_OF, "invalid_value", "Send a time such as 2026-01-31T00:00:00Z.")
         return datetime.now(UTC)
     return found
 

@@ -36,7 +36,7 @@ class Scope:
             members = {"explanation": [{"scope": scope, "role": self.actor.role}]}
             raise Refusal(
                 "forbidden",
-                f"Your role {self.actor.role!r} lacks `{scope}`.",
+                f"{self.actor.in_words} lacks `{scope}`.",
                 (fault,),
                 members=members if self.explain else {},
             )

@@ -204,13 +204,13 @@ class RecordService:
     def require_read(self) -> None:
         if not mask_of(self.resource, self.actor.rights).read:
             needs = f"{self.resource.guarded_by}.*:read"
-            detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
+            detail = f"{self.actor.in_words} may not read {self.resource.resource}."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
     def require_group(self, group: str, action: str) -> None:
         if not self.actor.rights.can(self.resource.guarded_by, action, group):
             needs = f"{self.resource.guarded_by}.{group}:{action}"
-            detail = f"Your role {self.actor.role!r} lacks `{needs}`."
+            detail = f"{self.actor.in_words} lacks `{needs}`."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
     # ----------------------------------------------------------------- writes

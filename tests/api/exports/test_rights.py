@@ -215,3 +215,48 @@ async def test_refused_export_leaves_no_record(
     ).status_code == 422
     assert (await radio.call("presenter", "GET", "/v1/clients/export")).status_code == 403
     assert await change_count(owner, radio.organization_id) == before
+
+
+NAMED: list[Json] = [
+    {"fields": ["name", "credit_limit"]},
+    {"fields": ["name"], "sort": "-credit_limit"},
+    {
+        "fields": ["name"],
+        "filter": {
+            "or": [
+                {"not": {"field": "name", "op": "eq", "value": "Acme"}},
+                {
+                    "field": "credit_limit",
+                    "op": "eq",
+                    "value": {"amount": "7777777", "currency": "UGX"},
+                },
+            ]
+        },
+    },
+    {"fields": ["name"], "filter": {"field": "emails", "op": "contains", "value": "7777777"}},
+]
+
+
+@pytest.mark.parametrize("body", NAMED, ids=["columns", "sort", "nested filter", "further filter"])
+async def test_the_record_of_an_export_is_told_to_who_may_read_all_of_it(
+    radio: Organization, body: Json
+) -> None:
+    """A filter holds values; and the number of rows says whom they belong to."""
+    await radio.create_client()
+    assert (await radio.call("admin", "POST", "/v1/clients/export", json=body)).is_success
+    some = ["clients.identity:read", "clients.name:read", "clients:export", "exports.record:read"]
+    key = {"Authorization": f"Bearer {await make_key(radio, some)}"}
+    for path in ("/v1/exports?limit=1", None):
+        whole = (await radio.call("admin", "GET", "/v1/exports?limit=1")).json()["data"][0]
+        answer = await radio.api.get(path or f"/v1/exports/{whole['id']}", headers=key)
+        assert answer.status_code == 200, answer.text
+        seen = answer.json()["data"][0] if path else answer.json()
+        assert whole["columns"] == body["fields"]
+        assert whole["rows"] is not None
+        hidden = dict.fromkeys(("filter", "sort", "columns", "rows"))
+        assert seen == whole | hidden
+        assert "7777777" not in answer.text
+    mine = {"fields": ["number", "name"], "filter": {"field": "name", "op": "eq", "value": "Acme"}}
+    assert (await radio.api.post("/v1/clients/export", json=mine, headers=key)).is_success
+    seen = (await radio.api.get("/v1/exports?limit=1", headers=key)).json()["data"][0]
+    assert (seen["columns"], seen["rows"]) == (["number", "name"], 0)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from tests.assurance.world import make_key
 from tests.factories import Organization
 
 
@@ -106,3 +107,24 @@ async def test_at_most_a_hundred(radio: Organization) -> None:
     body = {"candidates": [{"name": f"Name {n}"} for n in range(101)]}
     answer = await radio.call("manager", "POST", "/v1/clients/duplicates", json=body)
     assert answer.status_code == 422
+
+
+async def test_what_no_create_of_theirs_would_reveal_is_not_told(radio: Organization) -> None:
+    """The front desk may send no references; a key that sets names alone no addresses."""
+    made = await radio.create_client(
+        emails=["okapi@hidden.example"], external_refs=[{"source": "erp", "id": "GONE"}]
+    )
+    assert (await radio.call("admin", "DELETE", f"/v1/clients/{made['id']}")).is_success
+    by_ref = {"external_refs": [{"source": "erp", "id": "GONE"}]}
+    by_email = {"emails": ["okapi@hidden.example"]}
+    assert [r["candidates"] for r in await check(radio, by_ref, role="front_desk")] == [[]]
+    [told] = await check(radio, by_email, role="front_desk")
+    assert [one["visibility"] for one in told["candidates"]] == ["not_visible"]
+    scopes = ["clients.identity:read", "clients.name:read", "clients.name:create"]
+    token = await make_key(radio, [*scopes, "clients.reach:read"])
+    answer = await radio.api.post(
+        "/v1/clients/duplicates",
+        json={"candidates": [by_email]},
+        headers={"Authorization": f"Bearer {token}"},
+    )
+    assert [r["candidates"] for r in answer.json()["results"]] == [[]]
