@@ -46,7 +46,9 @@ AT_START = (
 )
 # Of a phone number people know the end; a term with leading zeros is sought without them too.
 PHONE_ENDS = "(s.phones LIKE q_ends[1] OR s.phones LIKE q_ends[2])"
-PHONE_HOLDS = f"(s.phones LIKE q_phones[1] OR s.phones LIKE q_phones[2]) AND {PHONE_ENDS} IS NOT TRUE"
+PHONE_HOLDS = (
+    f"(s.phones LIKE q_phones[1] OR s.phones LIKE q_phones[2]) AND {PHONE_ENDS} IS NOT TRUE"
+)
 PHONE = "s.phones LIKE ANY (ARRAY['% ' || q_phone[1] || '{end}', '% ' || q_phone[2] || '{end}'])"
 ALIKE = "(similarity(q_asked, s.name) * 999)::integer"
 FROM = """

@@ -13,7 +13,18 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, FromClause, Integer, Text, Uuid, bindparam, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.sql.selectable import Subquery, TableValuedAlias
 
 from crm_api.core.access import Rights
@@ -229,7 +240,8 @@ def _plain_number(text: str) -> dict[str, str]:
         return {}
     letter, sent = match[1], match[2]
     found = {"number": f"c-{int(sent):0{_SHOWN_DIGITS}d}"}
-    if letter and (sent.startswith("0") or len(sent) >= _SHOWN_DIGITS):
+    # Shown with zeros before it up to six digits: a longer number begins with none.
+    if letter and sent.startswith("0") is (len(sent) < _SHOWN_DIGITS):
         found["numbers"] = f"c-{sent}%"
     elif not letter and len(sent) >= _GRAM:
         found["numbers"] = f"%{sent}%"

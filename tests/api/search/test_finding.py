@@ -130,8 +130,8 @@ async def test_end_of_a_phone_is_found_among_very_many_numbers(
     """More records hold the digits, in their own numbers too, than a search looks at."""
     await insert_names(app, radio, [f"Filler {n}" for n in range(300)])
     await owner.execute(
-        "UPDATE client_search SET number = number * 10000 + 500, phones = ' 105000' || number || ' '"
-        " WHERE organization_id = $1",
+        "UPDATE client_search SET number = number * 10000 + 500, phones = ' 105000' || number "
+        "|| ' ' WHERE organization_id = $1",
         radio.organization_id,
     )
     made = await radio.create_client(name="Rings", phones=["+18189900500"])
