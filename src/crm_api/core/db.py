@@ -333,7 +333,7 @@ class Database:
         Inside another one it is a part of it, which goes on.
         """
         with contextlib.suppress(_Rehearsed):
-            async with self.transaction(organization_id), self.savepoint():
+            async with self.savepoint(), self.transaction(organization_id):
                 yield
                 raise _Rehearsed
 

@@ -174,7 +174,10 @@ class ImportEntry(BaseModel):
     ] = None
     source: Annotated[
         Annotated[str, Line(1, 64)] | None,
-        Field(description="Of the references that it brings; else the file's name."),
+        Field(
+            description="Of the references that it brings; else the file's name, without the "
+            "`-errors` of rows that come back."
+        ),
     ] = None
     sheet: Annotated[
         Annotated[str, Line(1, 200)] | None,
