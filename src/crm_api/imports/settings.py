@@ -89,18 +89,19 @@ def missing(document: Mapping[str, Any]) -> list[Fault]:
     held = {column.target.field for column in columns if column.target is not None}
     if _MATCHING[match_by] not in held:
         detail = f"No column is mapped to {_MATCHING[match_by]}, by which clients are to be found."
-        detail += _left_out(columns, _MATCHING[match_by])
+        detail += _left_out(document["columns"], _MATCHING[match_by])
         faults.append(Fault("match_column_required", detail, pointer="/mapping"))
     return faults
 
 
-def _left_out(columns: Sequence[Column], field: str) -> str:
-    """Why the column that is called so was not taken for it."""
-    for column in columns:
-        target = titled(column.title)
-        if column.target is None and target is not None and target.field == field:
-            why = ", as few of its values are written as C-000123" if field == "number" else ""
-            return f" The column {column.title!r} is left out{why}."
+def _left_out(stored: Sequence[Mapping[str, Any]], field: str) -> str:
+    """Why the column that is called so was not taken for it: by its values, or by a person."""
+    for column in stored:
+        target = titled(column["title"])
+        if column["target"] is None and target is not None and target.field == field:
+            misfits = field == "number" and column["suggested"] is None
+            why = ", as few of its values are written as C-000123" if misfits else ""
+            return f" The column {column['title']!r} is left out{why}."
     return ""
 
 

@@ -311,10 +311,8 @@ class Steps:
         new = self._reader.new_industries([draft]).keys() - self._ensured - decision.industries
         made = self._made + len(self.industries) + len(decision.industries)
         if new and made >= MAX_NEW_ENTRIES:
-            detail = (
-                f"This list brought {MAX_NEW_ENTRIES} new industries already, the most that one "
-            )
-            detail += "may. Map another column to it, or make the entries first."
+            detail = f"A list brings at most {MAX_NEW_ENTRIES} new industries, and this one has. "
+            detail += "Map another column to it, or make the entries first."
             faults = [*faults, Fault("too_many_new_entries", detail, pointer="/industry")]
         if not faults:
             decision.industries |= new

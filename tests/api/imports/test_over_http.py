@@ -13,7 +13,7 @@ import xlsxwriter
 from crm_api.kit.verification import verify_log
 from tests.api.imports.conftest import Import
 from tests.api.imports.lists import List, clients, send, sent, taken, work
-from tests.checks import codes, refused
+from tests.checks import refused
 from tests.factories import Organization
 
 FIXTURE = (Path(__file__).resolve().parents[2] / "fixtures" / "clients.csv").read_bytes()
@@ -217,44 +217,6 @@ async def test_what_is_undecided_is_told_before_anything_is_done(radio: Organiza
     answer = await found.call("POST", "/commit")
     assert [e["code"] for e in answer.json()["errors"]] == ["match_column_required"]
     assert (await found.read())["state"] == "uploaded"
-
-
-async def test_a_number_that_is_none_is_told_at_its_row(radio: Organization) -> None:
-    there = await radio.create_client(name="There")
-    content = f"number,remarks\r\n{there['number']},After\r\nnone,x\r\n"
-    found = await taken(radio, content, mode="update", match_by="number")
-    assert await found.counts() == {"updated": 1, "invalid": 1}
-    assert await found.reasons() == [(2, "invalid", "number", "invalid_match")]
-
-
-async def test_why_a_column_of_numbers_is_left_out_is_told(radio: Organization) -> None:
-    content = "number,remarks\r\n17,x\r\n18,y\r\n"
-    found = await sent(radio, content, mode="update", match_by="number")
-    problem = refused(await found.call("POST", "/commit"), 422, "invalid")
-    assert codes(problem) == {"/mapping": "match_column_required"}
-    assert "'number' is left out" in problem["detail"]
-    assert "C-000123" in problem["detail"]
-    found = await sent(radio, "remarks\r\nx\r\n", mode="update", match_by="number")
-    problem = refused(await found.call("POST", "/commit"), 422, "invalid")
-    assert codes(problem) == {"/mapping": "match_column_required"}
-    assert "left out" not in problem["detail"]
-
-
-@pytest.mark.parametrize(
-    ("name", "content"),
-    [
-        ("x.ndjson", '{"name":"Pearl"}\n{"name":"Nile"}\n'),
-        ("x.json", '[{"name": "Pearl"}]'),
-        ("x.json", '\ufeff\n[\n  {\n"name": "Pearl"}]'),
-        ("x.xml", "<?xml version='1.0'?><a/>"),
-        ("x.xls", "<html><table><tr><td>name</td></tr></table>"),
-    ],
-)
-async def test_what_is_no_table_says_what_is_read(
-    radio: Organization, name: str, content: str
-) -> None:
-    problem = refused(await send(radio, content, name=name), 422, "unreadable_file")
-    assert "Only CSV and XLSX are read" in problem["detail"]
 
 
 # ------------------------------------------------------------------------- looked at, tried, done
