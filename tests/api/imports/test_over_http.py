@@ -4,7 +4,6 @@ import csv
 import io
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import asyncpg
 import pytest
@@ -384,35 +383,6 @@ async def test_failed_rows_are_corrected_and_sent_again(radio: Organization) -> 
     assert await again.counts() == {"created": 2}
     remarks = {c["name"]: c["remarks"] for c in await clients(radio)}
     assert remarks == {"Pearl": "=1+1", "Nile": "+ more", "Lake": None, "Pearl of the Nile": "x"}
-
-
-@pytest.mark.parametrize(
-    ("name", "fields", "told"),
-    [
-        ("Our list.csv", {}, "Our%20list-errors.csv"),
-        ("Our list.xlsx.csv", {"source": "erp"}, "erp-errors.csv"),
-        ("x-errors.csv", {}, "x-errors.csv"),
-    ],
-)
-async def test_rows_that_are_sent_again_are_of_the_same_source(
-    radio: Organization, name: str, fields: dict[str, str], told: str
-) -> None:
-    content = "id,name,phone\r\n1,Pearl,0772 123456\r\n2,Nile,12\r\n"
-    more: Any = fields | {"default_country": "UG"}
-    found = await taken(radio, content, name=name, **more)
-    answer = await found.call("GET", "/errors")
-    assert answer.headers["content-disposition"].endswith(f"''{told}")
-    corrected = answer.text.replace(",12,", ",0772 123459,")
-    # A browser counts the files of one name.
-    for back in (told, told.replace(".csv", " (1).csv")):
-        again = await sent(radio, corrected, name=unquote(back), default_country="UG")
-        assert again.document["source"] == found.document["source"]
-    await again.run()
-    # The list as a whole finds every row by its reference.
-    whole = content.replace(",12", ",0772 123459")
-    more |= {"mode": "upsert", "match_by": "external_ref"}
-    later = await taken(radio, whole, name=name, **more)
-    assert await later.counts() == {"unchanged": 2}
 
 
 async def test_a_removed_list_leaves_what_it_brought(

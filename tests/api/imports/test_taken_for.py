@@ -1,5 +1,8 @@
 """What a list and its columns are taken for, and what is said where that is not what was meant."""
 
+from typing import Any
+from urllib.parse import unquote
+
 import pytest
 
 from tests.api.imports.lists import send, sent, taken
@@ -49,3 +52,32 @@ async def test_what_is_no_table_says_what_is_read(
 ) -> None:
     problem = refused(await send(radio, content, name=name), 422, "unreadable_file")
     assert "Only CSV and XLSX are read" in problem["detail"]
+
+
+@pytest.mark.parametrize(
+    ("name", "fields", "told"),
+    [
+        ("Our list.csv", {}, "Our%20list-errors.csv"),
+        ("Our list.xlsx.csv", {"source": "erp"}, "erp-errors.csv"),
+        ("x-errors.csv", {}, "x-errors.csv"),
+    ],
+)
+async def test_rows_that_are_sent_again_are_of_the_same_source(
+    radio: Organization, name: str, fields: dict[str, str], told: str
+) -> None:
+    content = "id,name,phone\r\n1,Pearl,0772 123456\r\n2,Nile,12\r\n"
+    more: Any = fields | {"default_country": "UG"}
+    found = await taken(radio, content, name=name, **more)
+    answer = await found.call("GET", "/errors")
+    assert answer.headers["content-disposition"].endswith(f"''{told}")
+    corrected = answer.text.replace(",12,", ",0772 123459,")
+    # A browser counts the files of one name.
+    for back in (told, told.replace(".csv", " (1).csv")):
+        again = await sent(radio, corrected, name=unquote(back), default_country="UG")
+        assert again.document["source"] == found.document["source"]
+    await again.run()
+    # The list as a whole finds every row by its reference.
+    whole = content.replace(",12", ",0772 123459")
+    more |= {"mode": "upsert", "match_by": "external_ref"}
+    later = await taken(radio, whole, name=name, **more)
+    assert await later.counts() == {"unchanged": 2}
