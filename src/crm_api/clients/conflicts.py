@@ -11,6 +11,7 @@ from crm_api.clients.lookups import (
 )
 from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import BLOCKED_BY_EMAIL as CONTACT_BLOCKED_BY_EMAIL
+from crm_api.core.access import Rights
 from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.ids import NIL
@@ -135,7 +136,11 @@ def _distinct(rows: Sequence[Any]) -> list[Any]:
 
 def visible_lifecycles(scope: Scope) -> list[str]:
     """Which lifecycles of clients the actor may open at all."""
-    rights = scope.actor.rights
+    return lifecycles_for(scope.actor.rights)
+
+
+def lifecycles_for(rights: Rights) -> list[str]:
+    """As `visible_lifecycles`, for whoever holds these rights."""
     found = ["live"]
     if rights.can("clients", "read_archived"):
         found.append("archived")
