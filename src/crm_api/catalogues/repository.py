@@ -108,19 +108,18 @@ def _uses(
     def count(*those: ColumnElement[bool]) -> ColumnElement[Any]:
         counted = select(func.count()).where(_CLIENTS.c.organization_id == ORG, *conditions, *those)
         # Whatever else stands in these conditions is a row of the statement around them.
-        return counted.correlate_except(_CLIENTS, _TAGS, _TREES).scalar_subquery()
+        return counted.correlate_except(_CLIENTS, _TAGS).scalar_subquery()
 
     held = [(catalogue == name, count(_CLIENTS.c[of] == key)) for name, (of, _) in USED_BY.items()]
     tagged = count(
         _TAGS.c.organization_id == ORG, _TAGS.c.tag == key, _CLIENTS.c.id == _TAGS.c.client_id
     )
-    planted = exists(
-        select(literal(1)).where(
-            _TREES.c.organization_id == ORG,
-            _TREES.c.client_id == _CLIENTS.c.id,
-            _TREES.c.workflow == key,
-        )
+    tree = select(literal(1)).where(
+        _TREES.c.organization_id == ORG,
+        _TREES.c.client_id == _CLIENTS.c.id,
+        _TREES.c.workflow == key,
     )
+    planted = exists(tree.correlate_except(_TREES))
     staged = and_(key == DEFAULT_WORKFLOW, _CLIENTS.c.stage.is_not(None))
     return case(*held, (catalogue == "tags", tagged), else_=count(or_(planted, staged)))
 

@@ -8,10 +8,10 @@ from crm_api.clients.lookups import (
     BLOCKED_BY_IDENTITY,
     BLOCKED_BY_REF,
     BLOCKED_BY_REGISTRATION,
+    lifecycles_for,
 )
 from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import BLOCKED_BY_EMAIL as CONTACT_BLOCKED_BY_EMAIL
-from crm_api.core.access import Rights
 from crm_api.core.db import UniqueClash
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.ids import NIL
@@ -137,16 +137,6 @@ def _distinct(rows: Sequence[Any]) -> list[Any]:
 def visible_lifecycles(scope: Scope) -> list[str]:
     """Which lifecycles of clients the actor may open at all."""
     return lifecycles_for(scope.actor.rights)
-
-
-def lifecycles_for(rights: Rights) -> list[str]:
-    """As `visible_lifecycles`, for whoever holds these rights."""
-    found = ["live"]
-    if rights.can("clients", "read_archived"):
-        found.append("archived")
-    if rights.can("clients", "read_deleted"):
-        found += ["deleted", "merged", "erased"]
-    return found
 
 
 def candidate_of(scope: Scope, row: Any, reason: str) -> dict[str, Any]:

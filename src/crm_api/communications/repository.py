@@ -4,26 +4,22 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
-    FromClause,
     Integer,
     Text,
     Uuid,
     bindparam,
-    exists,
     func,
-    literal,
     literal_column,
-    or_,
     select,
 )
 
-from crm_api.clients.conflicts import lifecycles_for
+from crm_api.clients.lookups import client_is_there, client_name
 from crm_api.communications.schemas import Communication
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing, child_filter
-from crm_api.kit.projection import Shape, Sources, children, instant, json_list, json_one, words
+from crm_api.kit.projection import Shape, Sources, children, instant, json_list
 from crm_api.kit.reading import IDS
 from crm_api.models import (
     ClientContactRow,
@@ -47,17 +43,6 @@ LINKS = table_of(ClientContactRow)
 MEMBERSHIPS = table_of(MembershipRow)
 USERS = table_of(UserRow)
 TASKS = table_of(TaskRow)
-
-
-def client_is_there(main: FromClause, rights: Rights) -> ColumnElement[bool]:
-    """What belongs to a client that the reader may not open does not exist either."""
-    its = CLIENTS.alias("its")
-    opened = select(literal(1)).where(
-        its.c.organization_id == ORG,
-        its.c.id == main.c.client_id,
-        its.c.lifecycle.in_(words(*lifecycles_for(rights))),
-    )
-    return or_(main.c.client_id.is_(None), exists(opened.correlate(main)))
 
 
 def _participants(sources: Sources, *, named: bool) -> ColumnElement[Any]:
@@ -100,15 +85,6 @@ def _action_items(sources: Sources, _: Rights) -> ColumnElement[Any]:
         .order_by(rows.c.id)
     )
     return json_list(inner, "ai")
-
-
-def client_name(sources: Sources, _: Rights) -> ColumnElement[Any]:
-    inner = (
-        select(CLIENTS.c.id, CLIENTS.c.name)
-        .where(CLIENTS.c.organization_id == ORG, CLIENTS.c.id == sources.main.c.client_id)
-        .correlate(sources.main)
-    )
-    return json_one(inner, "of")
 
 
 COMMUNICATION_SHAPE = Shape(

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from crm_api.clients.parts import ClientName
 from crm_api.core.formats.dates import Instant, LocalDate
 from crm_api.core.formats.text import Key, Line, Prose
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
@@ -67,13 +68,6 @@ class ActionItem(BaseModel):
     due_on: Annotated[date | None, Field(description="Until when.")] = None
     assignee_id: Annotated[UUID | None, Field(description="By whom.")] = None
     state: Annotated[TaskState, Field(description="Whether it is still to be done.")]
-
-
-class ClientName(BaseModel):
-    """The client, as it is called."""
-
-    id: Annotated[UUID, Field(description="Its id.")]
-    name: Annotated[str, Field(max_length=200, description="Its name.")]
 
 
 class Communication(Resource):

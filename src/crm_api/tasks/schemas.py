@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from crm_api.clients.parts import ClientName
 from crm_api.core.formats.dates import Instant, LocalDate
 from crm_api.core.formats.text import Line, Prose
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
@@ -26,6 +27,7 @@ class Task(Resource):
     grants: ClassVar = {"task": "rcu rcu rcu -", "audit": "r r own -", "audit_ip": "r - - -"}
     verbs: ClassVar = {"delete": "AM", "delete_own": "AMF", "restore": "AM", "read_deleted": "AM"}
     default_sort: ClassVar = "due_on"
+    expanded: ClassVar = {"client": ClientName | None}
     # Ids of an example would be those of no record.
     create_example: ClassVar = {
         "title": "Send the offer",

@@ -1,4 +1,4 @@
-"""C11: a client's last activity is its most recent held communication, whatever came in which order."""
+"""C11: the last activity of a client is its most recent held communication, in any order."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,7 @@ async def test_c11_deleting_the_newest_moves_it_back_and_restoring_forth(
     radio: Organization,
 ) -> None:
     client = await radio.create_client()
-    old, new = [
-        await log(radio, client_id=client["id"], occurred_at=at(day)) for day in (10, 12)
-    ]
+    old, new = [await log(radio, client_id=client["id"], occurred_at=at(day)) for day in (10, 12)]
     for made, expected in ((old, at(12)), (new, None)):
         answer = await radio.call("admin", "DELETE", f"/v1/communications/{made['id']}")
         assert answer.status_code == 204, answer.text
@@ -83,9 +81,7 @@ async def test_c11_edits_are_no_activity(radio: Organization) -> None:
 async def test_c11_racing_logs_never_lose_the_newest(radio: Organization, owner: Owner) -> None:
     client = await radio.create_client()
     days = [3, 9, 1, 8, 2, 7, 4, 6, 5, 10, 12, 11]
-    await asyncio.gather(
-        *(log(radio, client_id=client["id"], occurred_at=at(day)) for day in days)
-    )
+    await asyncio.gather(*(log(radio, client_id=client["id"], occurred_at=at(day)) for day in days))
     assert await last_activity(radio, client) == at(12)
     await assert_chain(owner, radio.organization_id)
 
@@ -95,9 +91,7 @@ async def test_c11_deletions_race_with_logs_and_the_facts_decide(
 ) -> None:
     client = await radio.create_client()
     made = [await log(radio, client_id=client["id"], occurred_at=at(d)) for d in range(10, 16)]
-    gone = [
-        radio.call("admin", "DELETE", f"/v1/communications/{one['id']}") for one in made[2:]
-    ]
+    gone = [radio.call("admin", "DELETE", f"/v1/communications/{one['id']}") for one in made[2:]]
     new = [log(radio, client_id=client["id"], occurred_at=at(d)) for d in (1, 2, 3, 12, 5, 6)]
     await asyncio.gather(*gone, *new)
     assert await last_activity(radio, client) == at(12)
@@ -139,9 +133,7 @@ async def test_c11_call_shows_nowhere_to_who_may_not_read_the_card(radio: Organi
     assert (before.text, before.headers["etag"]) == (after.text, after.headers["etag"])
 
 
-async def test_c11_g9_client_has_its_own_entry_and_past(
-    radio: Organization, owner: Owner
-) -> None:
+async def test_c11_g9_client_has_its_own_entry_and_past(radio: Organization, owner: Owner) -> None:
     client = await radio.create_client()
     path = f"/v1/clients/{client['id']}"
     first = await log(radio, client_id=client["id"], occurred_at=at(10))
