@@ -10,6 +10,8 @@ MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
     "clients",
     "contacts",
+    "communications",
+    "tasks",
     "users",
     "roles",
     "api_keys",
