@@ -48,6 +48,7 @@ from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
 from crm_api.tasks.router import router as tasks
+from crm_api.tasks.router import schedule as follow_ups
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.
@@ -89,7 +90,13 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
-    logged = (communications, communications_of_clients, communications_of_contacts, tasks)
+    logged = (
+        communications,
+        communications_of_clients,
+        communications_of_contacts,
+        tasks,
+        follow_ups,
+    )
     more = (client_refs, client_overrides, client_past)
     parts = (*records, *logged, *more, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):

@@ -12,6 +12,7 @@ RESOURCES = (
     "contacts",
     "communications",
     "tasks",
+    "follow_ups",
     "users",
     "roles",
     "api_keys",

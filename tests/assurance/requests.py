@@ -52,7 +52,6 @@ def body_of(operation: str, known: Known) -> Json | None:
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
-        "search_communications": {"filter": {"field": "kind", "op": "eq", "value": "call"}},
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "export_found_clients": {"filter": {"field": "name", "op": "eq", "value": mark}},
         "export_found_contacts": {"filter": {"field": "name", "op": "eq", "value": mark}},
@@ -95,11 +94,12 @@ PLAIN_IDS = {
     "task_id": ("tasks", "id"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
-RESTORED = {
-    "restore_communication": "/v1/communications/{communication_id}",
-    "restore_task": "/v1/tasks/{task_id}",
+BEFORE = {
+    "restore_communication": ("DELETE", "/v1/communications/{communication_id}"),
+    "restore_task": ("DELETE", "/v1/tasks/{task_id}"),
+    "reopen_task": ("POST", "/v1/tasks/{task_id}/complete"),
 }
-"""Operation → what is deleted before it."""
+"""Operation → what is done to the record, so that it has something to do."""
 
 
 async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
@@ -141,8 +141,9 @@ async def _plain(world: World, operation: str, path: str) -> dict[str, str]:
         for name, (resource, key) in PLAIN_IDS.items()
         if f"{{{name}}}" in path
     }
-    if operation in RESTORED:
-        await world.admin("DELETE", filled(RESTORED[operation], found))
+    if operation in BEFORE:
+        method, place = BEFORE[operation]
+        await world.admin(method, filled(place, found))
     return found
 
 

@@ -19,7 +19,6 @@ EXCEPTIONS = {
     "enable_user": "docs/adr/0010",
     "search_clients": "it only reads",
     "search_contacts": "it only reads",
-    "search_communications": "it only reads",
     "find_client_duplicates": "it only reads",
     "export_found_clients": "docs/adr/0010",
     "export_found_contacts": "docs/adr/0010",

@@ -23,7 +23,10 @@ FULL = ("clients", "contacts", "communications", "tasks")
 @pytest.fixture(scope="module")
 async def places(world: World) -> dict[str, str]:
     """The path of one record of each kind, with a value in every field."""
-    found = {name: await world.place(name) for name in ("users", "roles", "api_keys", "exports")}
+    found = {
+        name: await world.place(name)
+        for name in ("users", "roles", "api_keys", "exports", "follow_ups")
+    }
     found["catalogues"] = await world.place("catalogues")
     found["operations"] = await world.place("operations")
     found["imports"] = await world.place("imports")

@@ -32,7 +32,7 @@ from crm_api.kit.projection import Shape
 from crm_api.models import metadata
 from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
-from crm_api.tasks.repository import TASK_SHAPE
+from crm_api.tasks.repository import FOLLOW_UP_SHAPE, TASK_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 
 SHAPES = (
@@ -40,6 +40,7 @@ SHAPES = (
     CONTACT_SHAPE,
     COMMUNICATION_SHAPE,
     TASK_SHAPE,
+    FOLLOW_UP_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

@@ -19,6 +19,7 @@ BASES: Mapping[str, str] = {
     "contacts": "/v1/contacts",
     "communications": "/v1/communications",
     "tasks": "/v1/tasks",
+    "follow_ups": "/v1/follow-ups",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -33,6 +34,7 @@ SINGULAR: Mapping[str, str] = {
     "contacts": "contact",
     "communications": "communication",
     "tasks": "task",
+    "follow_ups": "follow_up",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -90,6 +92,9 @@ class World:
             return await self._exported()
         if resource == "operations":
             return await self._operation()
+        if resource == "follow_ups":
+            # Each client has one whose type has an interval, as the default one.
+            return await self.make("clients")
         if resource == "imports":
             sent = {"file": ("list.csv", a_list())}
             listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)

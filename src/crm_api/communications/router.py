@@ -13,7 +13,6 @@ from crm_api.core.formats.text import Key
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.kit.trees import Search
 from crm_api.routing import (
     DryRun,
     HistoryQuery,
@@ -67,20 +66,6 @@ async def create_communication(
     """Log one with all that follows: tasks, the client's tree, its last activity; or nothing."""
     key = await claim(scope, request)
     return as_one(await CommunicationService(scope).create(body, key, dry_run=dry_run))
-
-
-@router.post(
-    "/search",
-    dependencies=[Declared],
-    responses=answers(200, Page[Communication], "One page of communications."),
-    openapi_extra=needs("communications.*:read"),
-)
-async def search_communications(
-    scope: CurrentScope,
-    body: Annotated[Incoming[Search], Depends(JsonBody(Search))],
-) -> Response:
-    """List what meets conditions joined by and, or, not; else as the list. Nothing is written."""
-    return as_json((await CommunicationService(scope).search(body)).body)
 
 
 @router.get(

@@ -192,7 +192,7 @@ def _log_row(entry: Entry) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _statement(parts: tuple[_Part, ...], ensured: tuple[_Part, ...], log: _Part) -> Statement:
     """One statement for each set of columns; the first table is the one that takes numbers."""
-    head = head_step(numbers=_COUNT)
+    head = head_step(numbers=_COUNT if _NUMBERED in parts[0].table.c else 0)
     steps = [_insert(part, head) for part in parts]
     steps += [_insert(part, head, ignore=True) for part in ensured]
     return Statement(select(head.c.first).add_cte(*steps, _log(log, head)))

@@ -27,10 +27,12 @@ from crm_api.routing import (
     tried,
 )
 from crm_api.tasks.repository import TASK_SHAPE
-from crm_api.tasks.schemas import Task
+from crm_api.tasks.schedule import FollowUpService
+from crm_api.tasks.schemas import FollowUp, Task
 from crm_api.tasks.service import QUEUES, TaskService
 
 router = APIRouter(prefix="/v1/tasks", tags=["tasks"], route_class=GuardedRoute)
+schedule = APIRouter(prefix="/v1/follow-ups", tags=["tasks"], route_class=GuardedRoute)
 EXPANSIONS = tuple(TASK_SHAPE.expansions)
 Idempotent = Depends(IdempotencyKey())
 Declared = Depends(strict_query)
@@ -200,3 +202,32 @@ async def get_task_history(
 ) -> Response:
     """Who changed what and when, as far as your role may see it."""
     return as_json(await TaskService(scope).history(task_id, items))
+
+
+@schedule.get(
+    "",
+    responses=answers(200, Page[FollowUp], "One page of the schedule."),
+    openapi_extra=needs("follow_ups.schedule:read", "clients.*:read"),
+)
+async def list_follow_ups(
+    scope: CurrentScope,
+    request: Request,
+    items: Annotated[Items, Depends(ListQuery(FollowUp))],
+) -> Response:
+    """List clients by when they are to be contacted next, by the interval of their type."""
+    return as_list(await FollowUpService(scope).list(items), request)
+
+
+@schedule.get(
+    "/{client_id}",
+    responses=answers(200, FollowUp, "When the client is to be contacted next."),
+    openapi_extra=needs("follow_ups.schedule:read", "clients.*:read"),
+)
+async def get_follow_up(
+    scope: CurrentScope,
+    client_id: PathId,
+    items: Annotated[Items, Depends(OneQuery(example="id,bucket"))],
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Read when a client is to be contacted next; 404 where its type has no interval."""
+    return as_one(await FollowUpService(scope).get(client_id, items), if_none_match)

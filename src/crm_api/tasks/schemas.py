@@ -1,6 +1,6 @@
 """The task on the wire."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated, ClassVar, Literal
 from uuid import UUID
 
@@ -112,3 +112,46 @@ class Task(Resource):
         datetime | None, Rule("task", NEVER), Field(description="When it was done.")
     ] = None
     done_by: Annotated[UUID | None, Rule("task", NEVER), Field(description="Who did it.")] = None
+
+
+class FollowUp(Resource):
+    """When a client is to be contacted next, by the interval of its type."""
+
+    resource: ClassVar = "follow_ups"
+    singular: ClassVar = "follow_up"
+    grants: ClassVar = {"schedule": "r r r -"}
+    default_sort: ClassVar = "due_on"
+
+    id: Annotated[UUID, Rule("schedule", NEVER), Field(description="The client.")]
+    name: Annotated[str, Rule("schedule", NEVER), Field(description="Its name.", max_length=200)]
+    type: Annotated[
+        str,
+        Rule("schedule", NEVER, filter=Op.EQ, catalogue="types"),
+        Field(description="Its type.", max_length=64),
+    ]
+    owner_id: Annotated[
+        UUID | None,
+        Rule("schedule", NEVER, filter=Op.EQ | Op.NULL, refers_to="users"),
+        Field(description="The user who looks after it."),
+    ] = None
+    last_activity_at: Annotated[
+        datetime | None, Rule("schedule", NEVER), Field(description="Its latest activity.")
+    ] = None
+    interval_days: Annotated[
+        int,
+        Rule("schedule", NEVER),
+        Field(ge=1, le=3650, description="How often to be in touch with clients of its type."),
+    ]
+    due_on: Annotated[
+        date | None,
+        Rule("schedule", NEVER, filter=Op.RANGE | Op.NULL, sort=True),
+        Field(description="The day of its last activity, and the interval; null before any."),
+    ] = None
+    bucket: Annotated[
+        Literal["due", "overdue", "upcoming", "never", "blocked"],
+        Rule("schedule", NEVER, filter=Op.EQ),
+        Field(
+            description="Due today, overdue, upcoming; never: without any activity; blocked: it "
+            "does not want to be contacted."
+        ),
+    ]

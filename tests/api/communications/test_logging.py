@@ -27,7 +27,7 @@ async def served_by(radio: Organization, *clients: Json) -> Json:
 
 async def test_m1_one_post_keeps_all_of_it(radio: Organization, owner: Owner) -> None:
     client, person = await radio.create_client(), await radio.create_contact()
-    fields = {
+    fields: Json = {
         "kind": "meeting",
         "direction": "in",
         "occurred_at": at(10),
