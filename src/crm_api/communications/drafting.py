@@ -44,6 +44,22 @@ class Draft:
             if self.before.get(name) != value
         }
 
+    def row(self, author: UUID) -> dict[str, Any]:
+        """The row to insert; its time of recording is that of the write."""
+        said = {name: self.after[name] for name in PLAIN if name in self.after}
+        return (
+            dict.fromkeys(PLAIN)
+            | {name: EMPTY[name] for name in PLAIN if name in EMPTY}
+            | said
+            | {
+                "id": str(self.id),
+                "version": 1,
+                "lifecycle": "live",
+                "recorded_at": "now",
+                "recorded_by": str(author),
+            }
+        )
+
     def participant_rows(self) -> list[dict[str, Any]]:
         return [
             {**one, "communication_id": str(self.id), "position": n}

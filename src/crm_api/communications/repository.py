@@ -4,6 +4,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    DateTime,
     Integer,
     Text,
     Uuid,
@@ -11,12 +12,14 @@ from sqlalchemy import (
     func,
     literal_column,
     select,
+    update,
 )
 
 from crm_api.clients.lookups import client_is_there, client_name
 from crm_api.communications.schemas import Communication
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
+from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing, child_filter
 from crm_api.kit.projection import Shape, Sources, children, instant, json_list
@@ -26,6 +29,7 @@ from crm_api.models import (
     ClientRow,
     CommunicationRow,
     ContactRow,
+    HeadRow,
     MembershipRow,
     ParticipantRow,
     TaskRow,
@@ -268,3 +272,22 @@ TREE_NODES = Statement(
     .order_by(COMMUNICATIONS.c.occurred_at.desc(), COMMUNICATIONS.c.id.desc())
     .limit(bindparam("limit", type_=Integer()))
 )
+
+# ------------------------------------------------------------------------- many at once
+
+STANDING = Statement(
+    select(CLIENTS.c.id, CLIENTS.c.version, CLIENTS.c.last_activity_at).where(
+        CLIENTS.c.organization_id == ORG, CLIENTS.c.id == func.any(IDS)
+    )
+)
+_moved = recordset("moved", {"id": Uuid(), "at": DateTime(timezone=True)})
+MOVE_ALL = Statement(
+    update(CLIENTS)
+    .where(
+        CLIENTS.c.organization_id == ORG,
+        CLIENTS.c.id == _moved.c.id,
+        HeadRow.organization_id == ORG,
+    )
+    .values(last_activity_at=_moved.c.at, updated_at=HeadRow.last_at)
+)
+"""Within the transaction of their entries, whose time the head keeps."""

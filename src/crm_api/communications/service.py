@@ -195,20 +195,12 @@ class CommunicationService(EditingService):
     async def _insert(
         self, draft: Draft, facts: Facts, tasks: Sequence[NewTask], claim: Claim | None
     ) -> Reply:
-        row = {name: draft.after.get(name) for name in PLAIN} | {
-            "id": str(draft.id),
-            "version": 1,
-            "lifecycle": "live",
-            "direction": draft.after.get("direction", "out"),
-            "recorded_at": "now",
-            "recorded_by": str(self.actor.id),
-        }
         client, workflow = draft.after.get("client_id"), draft.after.get("workflow")
         following, told = self._counted(draft, facts)
         write = Write(
             "insert",
             draft.id,
-            row,
+            draft.row(self.actor.id),
             [
                 self.entry(draft.id, 1, "created", draft.diff()),
                 *(task.entry(self.scope) for task in tasks),

@@ -1,7 +1,6 @@
 """C3, C12: when clients are to be contacted and reviewed, and the tasks that this makes."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -80,7 +79,7 @@ async def test_m2_who_reads_less_of_clients_reads_no_schedule(radio: Organizatio
     assert "clients.preferences:read" in refused(answer, 403, "forbidden")["detail"]
 
 
-async def made(owner: Owner, radio: Organization) -> Sequence[Mapping[str, Any]]:
+async def made(owner: Owner, radio: Organization) -> "list[asyncpg.Record]":
     return await owner.fetch(
         "SELECT * FROM tasks WHERE organization_id = $1 AND cause IS NOT NULL ORDER BY id",
         radio.organization_id,
