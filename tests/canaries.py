@@ -31,6 +31,7 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("communications", "direction"): "by CHECK",
     ("communications", "state"): "by CHECK",
     ("tasks", "lifecycle"): "by CHECK",
+    ("calendar_feeds", "lifecycle"): "by CHECK",
     ("tasks", "state"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",

@@ -25,7 +25,7 @@ async def places(world: World) -> dict[str, str]:
     """The path of one record of each kind, with a value in every field."""
     found = {
         name: await world.place(name)
-        for name in ("users", "roles", "api_keys", "exports", "follow_ups")
+        for name in ("users", "roles", "api_keys", "exports", "follow_ups", "calendar_feeds")
     }
     found["catalogues"] = await world.place("catalogues")
     found["operations"] = await world.place("operations")
