@@ -231,6 +231,7 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         clients.append(await ok("POST", "/v1/clients", body))
     for client in clients:
         await ok("POST", f"/v1/clients/{client['id']}/communications", CALL)
+    await ok("POST", "/v1/calendar-feeds")
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     reason = {"value": "active_advertiser", "reason": _text()}

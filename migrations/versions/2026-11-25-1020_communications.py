@@ -56,10 +56,6 @@ def upgrade() -> None:
             name=op.f("ck_communications_state"),
         ),
         sa.CheckConstraint(
-            "parent_id IS NULL OR workflow IS NOT NULL",
-            name=op.f("ck_communications_parent_in_tree"),
-        ),
-        sa.CheckConstraint(
             "workflow IS NULL OR client_id IS NOT NULL",
             name=op.f("ck_communications_tree_of_client"),
         ),

@@ -125,7 +125,8 @@ class CommunicationService(EditingService):
         draft = Draft(new_id(), {})
         if place.contact_id is not None:
             place = await self._of_contact(place.contact_id, sifted)
-        facts = await self._facts(place.client_id or sifted.values.get("client_id"), sifted)
+        asked = place.client_id or sifted.values.get("client_id")
+        facts = await self._facts(asked, sifted, place.contact_id)
         if place.client_id is not None and facts.lifecycle is None:
             raise ClientService(self.scope).not_found()
         require_some(self.scope, Communication, "create")
@@ -134,6 +135,8 @@ class CommunicationService(EditingService):
         apply(draft, sifted, sifted.values)
         _settle_client(draft, sifted, place, facts)
         _require_live(facts.lifecycle)
+        if place.contact_id is not None and place.contact_id not in facts.known:
+            raise Refusal("not_live", "The person is deleted; restore it first.")
         settle_time(draft, sifted)
         settle_place(draft, sifted, facts, await self._workflows())
         _require_somebody(draft, sifted)
@@ -154,10 +157,13 @@ class CommunicationService(EditingService):
             sifted.fault("required", "The person serves several clients: say which.", "/client_id")
         return Place(rows[0]["client_id"] if len(rows) == 1 else None, contact_id)
 
-    async def _facts(self, client_id: UUID | None, sifted: Sifted) -> Facts:
+    async def _facts(
+        self, client_id: UUID | None, sifted: Sifted, contact_id: UUID | None = None
+    ) -> Facts:
         values = sifted.values
         people = values.get("participants") or ()
         ids = [found for p in people for found in (p.contact_id, p.user_id) if found]
+        ids += [contact_id] if contact_id else []
         ids += [i.assignee_id for i in values.get("action_items") or () if i.assignee_id]
         asked = {"client_id": client_id, "parent_id": values.get("parent_id"), "ids": ids}
         org = self.actor.organization_id

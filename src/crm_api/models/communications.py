@@ -77,7 +77,6 @@ class CommunicationRow(TenantRow, Base):
         CheckConstraint("state IN ('planned', 'held', 'cancelled', 'void')", name="state"),
         CheckConstraint("direction IN ('in', 'out')", name="direction"),
         CheckConstraint("workflow IS NULL OR client_id IS NOT NULL", name="tree_of_client"),
-        CheckConstraint("parent_id IS NULL OR workflow IS NOT NULL", name="parent_in_tree"),
     )
 
 

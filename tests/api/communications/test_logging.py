@@ -150,6 +150,21 @@ async def test_m1_from_a_contact_with_the_client_that_it_serves(radio: Organizat
     assert [item["id"] for item in listed] == [alone.json()["id"]]
 
 
+async def test_m1_from_a_contact_that_is_deleted_or_of_elsewhere(
+    radio: Organization, other: Organization
+) -> None:
+    gone, theirs = await radio.create_contact(), await other.create_contact()
+    await radio.call("admin", "DELETE", f"/v1/contacts/{gone['id']}")
+    for role, person, status in (
+        ("admin", gone, 409),
+        ("manager", gone, 404),
+        ("admin", theirs, 404),
+    ):
+        path = f"/v1/contacts/{person['id']}/communications"
+        answer = await radio.call(role, "POST", path, json={"kind": "call"})
+        refused(answer, status, "not_live" if status == 409 else "not_found")
+
+
 async def test_m1_expanding_tells_names(radio: Organization) -> None:
     client, person = await radio.create_client(), await radio.create_contact()
     people = [{"contact_id": person["id"]}, {"user_id": str(radio.user_ids["manager"])}]
