@@ -94,7 +94,8 @@ async def read_feed(db: Database, key: str) -> str:
         raise missing from None
     org = secret.organization_id
     row = await db.fetchrow(org, FIND_FEED, {"org": org, "id": secret.id})
-    if not same_digest(None if row is None else row["secret_digest"], secret.digest):
+    is_same = same_digest(None if row is None else row["secret_digest"], secret.digest)
+    if row is None or not is_same:
         raise missing
     actor = await standing_actor(db, org, "user", row["user_id"])
     if actor is None or not actor.rights.can("calendar_feeds", "subscribe"):
