@@ -139,7 +139,8 @@ def settle_place(draft: Draft, sifted: Sifted, facts: Facts, workflows: Iterable
         detail = "No such entry; `GET /v1/catalogues/workflows` lists them."
         sifted.fault("unknown_catalogue_entry", detail, "/workflow")
     if sent is not None and client is None:
-        sifted.fault("required", "The trees are those of a client: send it.", "/client_id")
+        detail = "The trees are those of a client: send `client_id`, too."
+        sifted.fault("required", detail, "/workflow")
     if client is not None and sent is None:
         draft.after["workflow"] = facts.parent_workflow or DEFAULT_WORKFLOW
 

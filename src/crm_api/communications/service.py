@@ -379,8 +379,9 @@ def _settle_client(draft: Draft, sifted: Sifted, place: Place, facts: Facts) -> 
 def _require_somebody(draft: Draft, sifted: Sifted) -> None:
     named = ("client_id", "participants")
     if not any(draft.after.get(name) or name in sifted.unread for name in named):
-        detail = "Say with whom: send the client, or who took part."
-        sifted.fault("required", detail, "/client_id")
+        detail = "Say with whom: send `client_id`, or who took part."
+        place = "/participants" if "participants" in sifted.values else "/client_id"
+        sifted.fault("required", detail, place)
 
 
 def _check_known(sifted: Sifted, facts: Facts, stood: Sequence[Mapping[str, Any]] = ()) -> None:
