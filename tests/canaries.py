@@ -27,6 +27,12 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("communications", "lifecycle"): "by CHECK",
+    ("communications", "direction"): "by CHECK",
+    ("communications", "state"): "by CHECK",
+    ("tasks", "lifecycle"): "by CHECK",
+    ("calendar_feeds", "lifecycle"): "by CHECK",
+    ("tasks", "state"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
     ("imports", "match_by"): "by CHECK",
@@ -99,6 +105,15 @@ def client_body(mark: str, person: Mapping[str, Any], refs: Mapping[str, Any]) -
     }
 
 
+CALL: Mapping[str, Any] = {
+    "kind": "call",
+    "subject": _text(),
+    "body": _text(),
+    "participants": [{"name": _text()}],
+    "workflow": CANARY,
+    "action_items": [{"title": _text()}],
+}
+
 # What else stands in each table: which row may be filled by hand, as nothing reads it afterwards.
 _INERT: Mapping[str, str] = {
     "catalogue_entries": f"catalogue = 'regions' AND key = '{CANARY}'",
@@ -123,6 +138,8 @@ _INERT: Mapping[str, str] = {
     "client_refs": "client_id = $2",
     "client_sites": "client_id = $2",
     "client_tags": "client_id = $2",
+    "communications": "client_id = $2",
+    "tasks": "client_id = $2",
     "contact_emails": "true",
     "contact_phones": "true",
     "contact_refs": "true",
@@ -150,6 +167,7 @@ class Bystander:
                 ("GET", f"{one}/history", None),
                 ("GET", f"{one}/relationships", None),
                 ("GET", f"{one}/graph?format=svg", None),
+                ("GET", f"{one}/communications", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -203,7 +221,7 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     invited = {"name": _text(), "role": "presenter", "email": f"guest@{CANARY}.example.com"}
     await ok("POST", "/v1/users", invited)
     everything = ["clients.*:*", "clients:*", "contacts.*:*", "contacts:*", "users.*:read",
-                  "catalogues.*:read"]  # fmt: skip
+                  "catalogues.*:read", "communications.*:read", "tasks.*:read"]  # fmt: skip
     key = await ok("POST", "/v1/api-keys", {"name": _text("live"), "scopes": everything})
     await ok("POST", "/v1/api-keys", {"name": _text("inert"), "scopes": everything})
     clients = []
@@ -217,6 +235,9 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         refs = {"source": CANARY, "id": f"{CANARY}-{mark}"}
         body = client_body(mark, person, refs)
         clients.append(await ok("POST", "/v1/clients", body))
+    for client in clients:
+        await ok("POST", f"/v1/clients/{client['id']}/communications", CALL)
+    await ok("POST", "/v1/calendar-feeds")
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     related = {"kind": "partner", "other_id": clients[1]["id"], "note": _text()}

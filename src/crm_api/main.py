@@ -7,12 +7,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from crm_api.calendars.router import public as calendar
+from crm_api.calendars.router import router as calendar_feeds
 from crm_api.catalogues.router import router as catalogues
 from crm_api.clients.overrides_router import router as client_overrides
 from crm_api.clients.past_router import router as client_past
 from crm_api.clients.refs_router import router as client_refs
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
+from crm_api.communications.router import of_clients as communications_of_clients
+from crm_api.communications.router import of_contacts as communications_of_contacts
+from crm_api.communications.router import router as communications
 from crm_api.contacts.past_router import router as contact_past
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
@@ -46,6 +51,8 @@ from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
 from crm_api.relationships.router import of_clients as relationships_of_clients
 from crm_api.relationships.router import router as relationships
+from crm_api.tasks.router import router as tasks
+from crm_api.tasks.router import schedule as follow_ups
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.
@@ -87,9 +94,18 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
-    more = (client_refs, client_overrides, client_past, relationships_of_clients, relationships)
-    parts = (*records, *more, identity, catalogues, imports, exports, organization, meta)
-    for router in (*parts, problem_pages):
+    logged = (
+        communications,
+        communications_of_clients,
+        communications_of_contacts,
+        tasks,
+        follow_ups,
+    )
+    related = (relationships_of_clients, relationships)
+    more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
+    parts = (*records, *related, *logged, *more, identity, catalogues, imports, exports)
+    rest = (organization, meta)
+    for router in (*parts, *rest, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))
     app.include_router(docs_router("crm-api", lambda: build_document(app)))

@@ -43,7 +43,7 @@ async def history_of(world: World, role: str, kind: str, place: str) -> list[Jso
 
 @pytest.fixture(scope="module")
 async def changed(world: World) -> dict[str, tuple[str, set[str]]]:
-    """A client and a contact whose every field the administrator changed."""
+    """A record of each kind whose every field the administrator changed."""
     found = {}
     for resource in HISTORIES:
         place = await world.place(resource)
@@ -92,7 +92,7 @@ async def test_own_changes_are_told_to_their_author_alone(
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts"])
+@pytest.mark.parametrize("resource", [*table("past")])
 async def test_past_shows_the_readable_fields_to_whom_the_role_may_look_back(
     world: World, changed: dict[str, tuple[str, set[str]]], resource: str, role: str, kind: str
 ) -> None:

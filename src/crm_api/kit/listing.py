@@ -24,6 +24,7 @@ from sqlalchemy import (
     exists,
     func,
     literal,
+    literal_column,
     or_,
     select,
     true,
@@ -254,6 +255,18 @@ def compare(column: ColumnElement[Any], op: str, n: int, *, many: bool) -> Colum
             # strpos has no wildcards, so `%` and `_` are literal.
             return func.strpos(column, value) > 0
     raise ValueError(op)
+
+
+def nulls_last(
+    column: str, low: str, high: str, kind: str
+) -> Callable[[Any, bool], ColumnElement[Any]]:
+    """A sort key; nulls last either way needs a sentinel, and an index, for each direction."""
+
+    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # the signature of `Listing.sorts`
+        sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
+        return func.coalesce(main.c[column], sentinel)
+
+    return key
 
 
 def amount_filter(amount: str, currency: str) -> Condition:

@@ -1,6 +1,7 @@
 """Every table, one file each subject. Tables may know each other; nothing else lives here."""
 
 from crm_api.models.base import Base, metadata, table_of
+from crm_api.models.calendars import CalendarFeedRow
 from crm_api.models.catalogues import CatalogueEntryRow
 from crm_api.models.changes import ChangeRow, HeadRow, IdempotencyRow
 from crm_api.models.clients import (
@@ -13,6 +14,7 @@ from crm_api.models.clients import (
     ClientSiteRow,
     ClientTagRow,
 )
+from crm_api.models.communications import CommunicationRow, ParticipantRow, WorkflowTreeRow
 from crm_api.models.contacts import ContactEmailRow, ContactPhoneRow, ContactRefRow, ContactRow
 from crm_api.models.identity import (
     ApiKeyRow,
@@ -31,10 +33,12 @@ from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.relationships import RelationshipRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
+from crm_api.models.tasks import TaskRow
 
 __all__ = [
     "ApiKeyRow",
     "Base",
+    "CalendarFeedRow",
     "CatalogueEntryRow",
     "ChangeRow",
     "ClientAttributeRow",
@@ -46,6 +50,7 @@ __all__ = [
     "ClientSearchRow",
     "ClientSiteRow",
     "ClientTagRow",
+    "CommunicationRow",
     "ContactEmailRow",
     "ContactPhoneRow",
     "ContactRefRow",
@@ -61,13 +66,16 @@ __all__ = [
     "MembershipRow",
     "OperationRow",
     "OrganizationRow",
+    "ParticipantRow",
     "RefreshTokenRow",
     "RelationshipRow",
     "RoleRow",
     "SecurityEventRow",
     "SessionRow",
     "SignInThrottleRow",
+    "TaskRow",
     "UserRow",
+    "WorkflowTreeRow",
     "metadata",
     "table_of",
 ]
