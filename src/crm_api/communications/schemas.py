@@ -201,7 +201,7 @@ class Communication(Resource):
     ] = None
 
 
-class TreeNode(BaseModel):
+class LoggedNode(BaseModel):
     """One communication in its place."""
 
     id: Annotated[UUID, Field(description="The communication.")]
@@ -226,7 +226,7 @@ class CommunicationTree(BaseModel):
         datetime | None, Field(description="When its first was logged; null before.")
     ] = None
     nodes: Annotated[
-        list[TreeNode],
+        list[LoggedNode],
         Field(max_length=MAX_NODES, description="The newest; siblings by their time."),
     ]
     truncated: Annotated[bool, Field(description="Whether there are older ones.")]
