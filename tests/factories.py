@@ -91,12 +91,16 @@ Establish = Callable[..., Awaitable[Organization]]
 """Makes an organization with the presets that are named."""
 
 
-async def insert_names(app: FastAPI, made: Organization, names: Sequence[str]) -> None:
-    """A client of each name, as an import writes them: all at once."""
+async def insert_names(
+    app: FastAPI, made: Organization, names: Sequence[str], phones: Sequence[str] | None = None
+) -> None:
+    """A client of each name, and with each of the phones, as an import writes them: all at once."""
     context = await find_context(app.state.db, made.slug)
     assert context is not None
     scope = system_scope(app.state.db, context, "manager", "test")
     known = await known_entries(app.state.db, context)
     bodies = [{"name": name, "emails": [f"c{n}@x{n}.example"]} for n, name in enumerate(names)]
+    for body, phone in zip(bodies, phones or (), strict=False):
+        body["phones"] = [phone]
     decided = [decide_client(scope, body, context, known) for body in bodies]
     await insert_clients(scope, [one for one in decided if isinstance(one, NewClient)])

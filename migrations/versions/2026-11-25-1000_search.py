@@ -22,9 +22,8 @@ EXTENSIONS = ("pg_trgm", "btree_gin")
 # Both were trusted long before PostgreSQL 15: the owner of the database may add them.
 SHOWN_NUMBER = "'c-' || lpad(number::text, greatest(6, length(number::text)), '0')"
 BATCH = 5000
-BEGINS, ENOUGH, NEAR = 5, 5, 40
-"""Names that begin so, for each other hit that is looked at; hits that make a misspelling unlikely;
-near names that are looked at."""
+ENOUGH = 5
+"""Hits that make a misspelling unlikely."""
 # A new row waits in a list that each search reads whole: it shall stay short.
 WAITING = "WITH (gin_pending_list_limit = 64)"
 
@@ -45,6 +44,12 @@ AT_START = (
     "(CASE WHEN s.name LIKE '% ' || ltrim(q_names[1], '% ') THEN 500 ELSE 0 END"
     " + least(499, length(q_asked) * 499 / length(s.name)))"
 )
+# Of a phone number people know the end; a term with leading zeros is sought without them too.
+PHONE_ENDS = "(s.phones LIKE q_ends[1] OR s.phones LIKE q_ends[2])"
+PHONE_HOLDS = (
+    f"(s.phones LIKE q_phones[1] OR s.phones LIKE q_phones[2]) AND {PHONE_ENDS} IS NOT TRUE"
+)
+PHONE = "s.phones LIKE ANY (ARRAY['% ' || q_phone[1] || '{end}', '% ' || q_phone[2] || '{end}'])"
 ALIKE = "(similarity(q_asked, s.name) * 999)::integer"
 FROM = """
     FROM {table} s WHERE s.organization_id = org AND s.lifecycle = ANY (q_lifecycles) AND
@@ -76,13 +81,14 @@ def _held(table: str, key: str, *, of_clients: bool) -> list[str]:
     """What holds the term as it was sent; the best first, as the limit cuts the rest."""
     arm = _arms(table, key)
     begins = "(s.name ~>=~ q_low AND s.name ~<~ q_high)"
-    either_end = "ANY (ARRAY['% ' || q_phone || '%', '%' || q_phone || ' %'])"
     whole_name = _rank("CASE WHEN s.name = q_asked THEN 0 ELSE 1 END", LENGTH)
-    phone = _rank(_tier("phones", "'% ' || q_phone || ' %'", either_end))
+    phone_ends = _rank(f"CASE WHEN {PHONE.format(end=' %')} THEN 0 ELSE 1 END", "999")
+    phone_holds = _rank(f"CASE WHEN {PHONE.format(end='%')} THEN 1 ELSE 2 END")
     email = _rank(_tier("emails", "'% ' || q_email || ' %'", "'% ' || q_email || '%'"))
     found = [
         arm("name", whole_name, begins),
-        arm("phone", phone, "s.phones LIKE q_phones"),
+        arm("phone", phone_ends, PHONE_ENDS),
+        arm("phone", phone_holds, PHONE_HOLDS),
         arm("email", email, "s.emails LIKE q_emails[1] AND s.emails LIKE ALL (q_emails)"),
         arm(
             "name",
@@ -92,8 +98,10 @@ def _held(table: str, key: str, *, of_clients: bool) -> list[str]:
     ]
     if of_clients:
         number = SHOWN_NUMBER.replace("number", "s.number")
-        exact = _rank(f"CASE WHEN {number} = q_number THEN 0 ELSE 2 END")
-        found.insert(1, arm("number", exact, f"({number}) LIKE q_numbers"))
+        others = f"({number}) LIKE q_numbers AND ({number}) IS DISTINCT FROM q_number"
+        # The one number, and numbers that end so, before the many that hold the digits.
+        found.insert(2, arm("number", _rank("2"), others))
+        found.insert(1, arm("number", _rank("0"), f"({number}) LIKE q_number"))
         people = NAME_HIT.replace("q_names", "q_people").format(column="s.people")
         found.append(arm("contact", _rank("2"), people))
     return found
@@ -111,8 +119,9 @@ def _function(name: str, table: str, key: str, *, of_clients: bool) -> str:
     rest = " UNION ALL ".join(others)
     return f"""
 CREATE FUNCTION {name}(
-    q_lifecycles text[], q_most integer, q_asked text, q_low text, q_high text, q_names text[],
-    q_number text, q_numbers text, q_email text, q_emails text[], q_phone text, q_phones text,
+    q_lifecycles text[], q_most_begin integer, q_most_hold integer, q_most_near integer,
+    q_asked text, q_low text, q_high text, q_names text[], q_number text, q_numbers text,
+    q_email text, q_emails text[], q_phone text[], q_ends text[], q_phones text[],
     q_people text[], q_near text[], q_joined integer[]
 ) RETURNS TABLE (id uuid, matched text, rank text)
 LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 100
@@ -126,26 +135,26 @@ DECLARE
     more integer;
 BEGIN
     -- The index alone answers what a name begins with; what is held elsewhere costs its rows.
-    RETURN QUERY {begins} LIMIT q_most * {BEGINS};
+    RETURN QUERY {begins} LIMIT q_most_begin;
     GET DIAGNOSTICS held = ROW_COUNT;
-    IF held >= q_most THEN
+    IF held >= q_most_hold THEN
         RETURN;
     END IF;
-    RETURN QUERY SELECT * FROM ({rest}) f LIMIT q_most;
+    RETURN QUERY SELECT * FROM ({rest}) f LIMIT q_most_hold;
     GET DIAGNOSTICS more = ROW_COUNT;
     held := held + more;
     IF held >= {ENOUGH} OR q_near IS NULL THEN
         RETURN;
     END IF;
-    RETURN QUERY ({first} LIMIT {NEAR}) UNION ALL ({near} LIMIT {NEAR});
+    RETURN QUERY ({first} LIMIT q_most_near) UNION ALL ({near} LIMIT q_most_near);
     GET DIAGNOSTICS more = ROW_COUNT;
     IF held + more > 0 THEN
         RETURN;
     END IF;
-    RETURN QUERY {joined} LIMIT {NEAR};
+    RETURN QUERY {joined} LIMIT q_most_near;
     IF NOT FOUND THEN
         PERFORM set_config('pg_trgm.word_similarity_threshold', '0.5', true);
-        RETURN QUERY {alike} LIMIT {NEAR};
+        RETURN QUERY {alike} LIMIT q_most_near;
     END IF;
 END
 $function$

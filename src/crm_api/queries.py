@@ -8,7 +8,7 @@ from fastapi import Request
 from crm_api.kit.fields import Op, Resource
 from crm_api.kit.filters import OPERATORS, choices, has_money, value_kind
 from crm_api.kit.query import DEFAULT_LIMIT, MAX_LIMIT
-from crm_api.kit.search import MAX_TERM
+from crm_api.kit.search import ALL, MAX_TERM
 from crm_api.kit.suggesting import DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS
 
 Items = list[tuple[str, str]]
@@ -66,6 +66,12 @@ def _term(*, required: bool = False) -> dict[str, Any]:
         "What is to be found: parts of names, also misspelt, and of e-mail addresses, numbers and "
         "phone numbers; `*` and `?` are wildcards. Only what your role reads is searched."
     )
+    if not required:
+        text += (
+            " By itself it answers the best hits, some hundreds at most, in their order. With a "
+            "filter, `sort` or `count`, every hit counts; a term that has more than "
+            f"{ALL.hold - 1:,} is refused then with `too_many_hits`."
+        )
     # As elsewhere in the query, control characters are refused when they come.
     schema = {"type": "string", "minLength": 1, "maxLength": MAX_TERM}
     return _parameter("q", text, schema, "jinja bak", required=required)

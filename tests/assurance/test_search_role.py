@@ -19,7 +19,7 @@ from crm_api.installation import (
     search_is_granted,
     search_role,
 )
-from crm_api.kit.search import read_terms
+from crm_api.kit.search import ALL, read_terms
 from tests.canaries import CANARY, Bystander
 from tests.database import application_url, drop_database, server_url
 from tests.factories import Organization
@@ -35,7 +35,7 @@ async def served(database: Addresses) -> AsyncIterator[Any]:
 
 async def found_by(connection: Any, function: str, term: str, organization_id: UUID) -> set[UUID]:
     terms = read_terms(term, {"name", "number", "emails", "phones", "people"}, organization_id)
-    values = terms.values(["live", "archived", "deleted"], 200)
+    values = terms.values(["live", "archived", "deleted"], ALL)
     places = ", ".join(f"${n}" for n in range(1, len(values) + 1))
     rows = await connection.fetch(f"SELECT id FROM {function}({places})", *values.values())
     return {row["id"] for row in rows}

@@ -28,7 +28,7 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.kit.fields import mask_of
 from crm_api.kit.refs import ExternalRef
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import SUGGESTED_HITS, BadTerm, read_terms
+from crm_api.kit.search import SUGGESTED, BadTerm, read_terms
 
 MAX_CHECKED = 100
 LEAST_SCORE = 0.6
@@ -283,7 +283,7 @@ async def _similar(scope: Scope, keys: _Keys) -> list[tuple[str, Mapping[str, An
         terms = read_terms(asked, {"name"}, org)
     except BadTerm:
         return []
-    values = terms.values(open_lifecycles(scope.actor.rights), SUGGESTED_HITS) | {"org": org}
+    values = terms.values(open_lifecycles(scope.actor.rights), SUGGESTED) | {"org": org}
     scored = [
         (
             row,

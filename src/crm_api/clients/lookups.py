@@ -46,7 +46,7 @@ from crm_api.kit.purging import referred
 from crm_api.kit.reading import IDS
 from crm_api.kit.refs import whole_ref
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import best_hits
+from crm_api.kit.search import best_hits, hits
 from crm_api.models import ChangeRow, ContactEmailRow, ContactPhoneRow, table_of
 
 _THIS_CLIENT: ColumnElement[Any] = bindparam("id", type_=Uuid())
@@ -186,7 +186,7 @@ _held = union_all(
 SAME_KEYS = Statement(_held.limit(MOST_HOLDERS))
 """Who holds any of these keys: `reason`, `key`, and the client."""
 
-_best = best_hits("search_clients")
+_best = best_hits(hits("search_clients"))
 SIMILAR = Statement(
     select(*_blocker)
     .select_from(CLIENTS.join(_best, CLIENTS.c.id == _best.c.id))

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    case,
     cast,
     exists,
     func,
@@ -153,9 +154,11 @@ def hit_email(table: Table, parent: str) -> Callable[[FromClause], ColumnElement
 
 def hit_phone(table: Table, parent: str) -> Callable[[FromClause], ColumnElement[str]]:
     """The number that a search hit, as people write it; else the first one."""
-    pattern = bindparam("q_phones", type_=Text())
-    digits_of = _stored(func.ltrim(table.c.e164, "+"))
-    return lambda main: _first(table, parent, main, table.c.international, digits_of.like(pattern))
+    ends, within = (bindparam(name, type_=ARRAY(Text())) for name in ("q_ends", "q_phones"))
+    national = func.regexp_replace(table.c.national, "[^0-9]", "", "g")
+    digits = _stored(func.ltrim(table.c.e164, "+").concat(literal(" ", Text())).concat(national))
+    hit = case((digits.like(func.any(ends)), 2), (digits.like(func.any(within)), 1), else_=0)
+    return lambda main: _first(table, parent, main, table.c.international, hit)
 
 
 def _stored(text: ColumnElement[str]) -> ColumnElement[str]:
@@ -168,7 +171,7 @@ def _first(
     parent: str,
     main: FromClause,
     shown: ColumnElement[str],
-    first: ColumnElement[bool],
+    first: ColumnElement[Any],
 ) -> ColumnElement[str]:
     return (
         select(shown)

@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 from uuid import UUID
 
 from sqlalchemy import (
+    CTE,
     Boolean,
     ColumnElement,
     FromClause,
@@ -32,13 +33,14 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
+from crm_api.core.errors import refuse_all
 from crm_api.kit.filters import Filter, Node, leaves
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
-from crm_api.kit.query import COUNT_CAP, RANK, ListQuery
+from crm_api.kit.query import COUNT_CAP, RANK, ListQuery, placed
 from crm_api.kit.reading import existing_for
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import FILTERED_HITS, MOST_HITS, best_hits
+from crm_api.kit.search import ALL, RANKED, Bounds, SearchTerms, best_hits, hits
 
 Condition = Callable[[Any, str, tuple[int, bool]], ColumnElement[bool]]
 """(main rows, operator, (number of the value parameter, several values)) → the condition."""
@@ -99,6 +101,9 @@ def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> S
     ]
     if asked.count is not None:
         columns.append(_count(listing, asked, conditions).label("total"))
+    if asked.searched and listing.search is not None:
+        found = _hits(listing.search)
+        columns.append(select(func.count()).select_from(found).scalar_subquery().label("hits"))
     return Statement(select(*columns).select_from(rows))
 
 
@@ -149,9 +154,15 @@ def _source(listing: Listing, asked: _Asked) -> tuple[FromClause, ColumnElement[
     main = listing.shape.table
     if not asked.searched or listing.search is None:
         return main, None
-    best = best_hits(listing.search)
+    best = best_hits(_hits(listing.search))
     ordered = select(best).order_by(best.c.rank, best.c.id).subquery("hits")
     return main.join(ordered, ordered.c.id == main.c.id), ordered.c.rank
+
+
+@lru_cache(maxsize=16)
+def _hits(function: str) -> CTE:
+    """Page, total and their bound look at one search: it is made once."""
+    return select(hits(function)).cte("found")
 
 
 def _count(
@@ -282,6 +293,29 @@ def _chooses_lifecycle(node: Node) -> TypeGuard[Filter]:
     return isinstance(node, Filter) and node.field == "lifecycle" and node.op == "eq"
 
 
+def _searched(query: ListQuery, terms: SearchTerms) -> tuple[Bounds, dict[str, Any]]:
+    """How far a search goes, and its parameters.
+
+    Its own order asks for the best hits; a condition, another order and a total ask for all.
+    """
+    lifecycles = [one for one in query.filters if _chooses_lifecycle(one)]
+    is_whole = query.sort != RANK or query.count or len(lifecycles) < len(query.filters)
+    bounds = ALL if is_whole else RANKED
+    among = set.intersection(*(set(one.values) for one in lifecycles))
+    return bounds, terms.values(sorted(among), bounds)
+
+
+def _require_all(query: ListQuery, bounds: Bounds, found: int) -> None:
+    """Refuse what would be answered from a part of the hits as if that were all of them."""
+    if bounds is not ALL or found < ALL.hold:
+        return
+    detail = (
+        f"This has more than {ALL.hold - 1:,} hits: make it longer, or leave out filters, "
+        "`sort` and `count`, for the best hits alone."
+    )
+    raise refuse_all([placed("too_many_hits", detail, "q", in_body=query.in_body)])
+
+
 async def list_rows(
     scope: Scope,
     listing: Listing,
@@ -305,14 +339,15 @@ async def list_rows(
     values |= condition_values(query.filters, binds)
     if query.after is not None:
         values["after_key"], values["after_id"] = query.after
+    bounds = RANKED
     if query.q is not None:
-        lifecycles = [one for one in query.filters if _chooses_lifecycle(one)]
-        most = MOST_HITS if len(lifecycles) == len(query.filters) else FILTERED_HITS
-        among = set.intersection(*(set(one.values) for one in lifecycles))
-        values |= query.q.values(sorted(among), most)
+        bounds, searched = _searched(query, query.q)
+        values |= searched
     row = await scope.db.fetchrow(actor.organization_id, statement, values, lists=True)
     require_ok(row)
     scope.verified = True
+    if query.q is not None:
+        _require_all(query, bounds, row["hits"])
     more = row["found"] > query.limit
     return PageRows(
         data=row["data"] or "",

@@ -56,6 +56,15 @@ class ListQuery:
     after: tuple[str, UUID] | None
     bound_to: bytes
     q: SearchTerms | None
+    in_body: bool
+    """Whether it was sent as a body, so that faults point into that."""
+
+
+def placed(code: str, detail: str, place: str, *, in_body: bool) -> Fault:
+    """A fault at a parameter of the query, or at a member of the body."""
+    if in_body:
+        return Fault(code, detail, pointer=place if place.startswith("/") else f"/{place}")
+    return Fault(code, detail, parameter=place[:MAX_NAME])
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +90,7 @@ class _Findings:
         self.faults.append(self._placed(code, detail, place))
 
     def _placed(self, code: str, detail: str, place: str) -> Fault:
-        if self.in_body:
-            return Fault(code, detail, pointer=place if place.startswith("/") else f"/{place}")
-        return Fault(code, detail, parameter=place[:MAX_NAME])
+        return placed(code, detail, place, in_body=self.in_body)
 
     def raise_any(self, role: str, *, explain: bool) -> None:
         if self.hidden:
@@ -171,6 +178,7 @@ class ListReader:
             after=self._after(single.get("cursor"), bound),
             bound_to=bound,
             q=terms,
+            in_body=self.found.in_body,
         )
 
     def raise_any(self) -> None:

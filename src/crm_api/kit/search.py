@@ -9,11 +9,22 @@ import re
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ARRAY, ColumnElement, Integer, Text, Uuid, bindparam, column, func, select
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    FromClause,
+    Integer,
+    Text,
+    Uuid,
+    bindparam,
+    column,
+    func,
+    select,
+)
 from sqlalchemy.sql.selectable import Subquery, TableValuedAlias
 
 from crm_api.core.access import Rights
@@ -23,10 +34,6 @@ from crm_api.core.formats.text import has_control, typewritten
 from crm_api.kit.fields import Resource
 
 MAX_TERM: Final = 200
-FILTERED_HITS, MOST_HITS, SUGGESTED_HITS = 1000, 200, 40
-"""For a list with filters, a list without, and suggestions: where fewer names begin with the term,
-as many records are looked at that hold it elsewhere. Of names that begin with it, five times so
-many."""
 
 _WILD: Final = re.compile(r"([*?])")
 _LAST: Final = "\U0010ffff"
@@ -44,7 +51,9 @@ _SQL_WILD: Final = {"*": "%", "?": "_"}
 _TEXTS: Final = ARRAY(Text())
 _PARAMETERS: Final[Mapping[str, Any]] = {
     "lifecycles": _TEXTS,
-    "most": Integer(),
+    "most_begin": Integer(),
+    "most_hold": Integer(),
+    "most_near": Integer(),
     "asked": Text(),
     "low": Text(),
     "high": Text(),
@@ -53,8 +62,9 @@ _PARAMETERS: Final[Mapping[str, Any]] = {
     "numbers": Text(),
     "email": Text(),
     "emails": _TEXTS,
-    "phone": Text(),
-    "phones": Text(),
+    "phone": _TEXTS,
+    "ends": _TEXTS,
+    "phones": _TEXTS,
     "people": _TEXTS,
     "near": _TEXTS,
     "joined": ARRAY(Integer()),
@@ -71,16 +81,36 @@ class BadTerm(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
+class Bounds:
+    """How many a search looks at, at most, in each of its steps."""
+
+    begin: int
+    """Names that begin with the term."""
+    hold: int
+    """Where those are fewer than this: as many records that hold it elsewhere."""
+    near: int
+    """Where little holds it: names that are near."""
+
+
+RANKED: Final = Bounds(1000, 200, 40)
+"""The best hits, in their own order: nobody reads on to the last one."""
+SUGGESTED: Final = Bounds(200, 40, 40)
+ALL: Final = Bounds(10_001, 10_001, 10_001)
+"""For what must have all hits: one more than are answered, so that it is known where some lack."""
+
+
+@dataclass(frozen=True, slots=True)
 class SearchTerms:
     """A term that the caller may search by: as it was sent, and its patterns."""
 
     text: str
     patterns: Mapping[str, Any]
 
-    def values(self, lifecycles: Sequence[str], most: int) -> dict[str, Any]:
+    def values(self, lifecycles: Sequence[str], bounds: Bounds) -> dict[str, Any]:
         """The parameters of `hits`."""
         found = dict.fromkeys(_PARAMETERS) | dict(self.patterns)
-        found |= {"lifecycles": list(lifecycles), "most": most}
+        found |= {f"most_{step}": most for step, most in asdict(bounds).items()}
+        found |= {"lifecycles": list(lifecycles)}
         return {f"q_{name}": value for name, value in found.items()}
 
 
@@ -99,9 +129,8 @@ def hits(function: str) -> TableValuedAlias:
     return found
 
 
-def best_hits(function: str) -> Subquery:
-    """Each record that a search finds once: `id`, `rank`."""
-    found = hits(function)
+def best_hits(found: FromClause) -> Subquery:
+    """Each record among these hits once: `id`, `rank`."""
     # An order of bytes, so that a cursor means the same wherever the database was made.
     rank = func.min(found.c.rank.collate("C")).label("rank")
     return select(found.c.id, rank).group_by(found.c.id).subquery("best")
@@ -144,7 +173,8 @@ def read_terms(text: str, columns: AbstractSet[str], organization_id: UUID) -> S
 _NEEDS: Final = {
     "asked": "name", "low": "name", "high": "name", "names": "name", "near": "name",
     "joined": "name", "number": "number", "numbers": "number", "email": "emails",
-    "emails": "emails", "phone": "phones", "phones": "phones", "people": "people",
+    "emails": "emails", "phone": "phones", "ends": "phones", "phones": "phones",
+    "people": "people",
 }  # fmt: skip
 """Pattern → the column that it looks at."""
 
@@ -209,23 +239,34 @@ def _plain_number(text: str) -> dict[str, str]:
     if match is None:
         return {}
     letter, sent = match[1], match[2]
-    exact = f"c-{int(sent):0{_SHOWN_DIGITS}d}"
-    if letter:
-        begins = sent.startswith("0") or len(sent) >= _SHOWN_DIGITS
-        return {"number": exact, "numbers": f"c-{sent}%" if begins else exact}
-    return {"number": exact, "numbers": f"%{sent}%" if len(sent) >= _GRAM else exact}
+    found = {"number": f"c-{int(sent):0{_SHOWN_DIGITS}d}"}
+    # Shown with zeros before it up to six digits: a longer number begins with none.
+    if letter and sent.startswith("0") is (len(sent) < _SHOWN_DIGITS):
+        found["numbers"] = f"c-{sent}%"
+    elif not letter and len(sent) >= _GRAM:
+        found["numbers"] = f"%{sent}%"
+    return found
 
 
-def _plain_phone(text: str) -> dict[str, str]:
+def _plain_phone(text: str) -> dict[str, list[str]]:
     sent = _phone(text)
-    if sent is None:
+    forms = _phone_forms("".join(char for char in sent if char.isdigit())) if sent else []
+    if not forms:
         return {}
-    digits = "".join(char for char in sent if char.isdigit())
-    if len(digits) < _SHORTEST_PHONE or len(digits.lstrip("0")) < _GRAM:
-        return {}
-    # A trunk prefix, or an international one, stands in no stored number.
-    digits = digits.lstrip("0")
-    return {"phone": digits, "phones": f"%{digits}%"}
+    return {
+        "phone": forms,
+        "ends": [f"%{form} %" for form in forms],
+        "phones": [f"%{form}%" for form in forms],
+    }
+
+
+def _phone_forms(sent: str) -> list[str]:
+    """As it was typed, and without its leading zeros: they may lead out of a country."""
+    return [
+        form
+        for form in dict.fromkeys((sent, sent.lstrip("0")))
+        if sum(char.isdigit() for char in form) >= _SHORTEST_PHONE
+    ]
 
 
 def _phone(text: str) -> str | None:
@@ -293,15 +334,11 @@ def _wild_number(text: str) -> dict[str, str]:
     if match is None or not _is_selective(match[2]):
         return {}
     digits = _as_like(_WILD.split(match[2]))
-    return {"number": "", "numbers": f"c-{digits}" if match[1] else f"%{digits}"}
+    return {"numbers": f"c-{digits}" if match[1] else f"%{digits}"}
 
 
-def _wild_phone(text: str) -> dict[str, str]:
-    sent = _phone(text)
-    if sent is None:
-        return {}
-    digits = "".join(char for char in sent if char.isdigit() or char in _SQL_WILD).lstrip("0")
-    if sum(char.isdigit() for char in digits) < _SHORTEST_PHONE or not _is_selective(digits):
-        return {}
-    pattern = _as_like(_WILD.split(digits))
-    return {"phone": pattern, "phones": f"% {pattern} %"}
+def _wild_phone(text: str) -> dict[str, list[str]]:
+    sent = _phone(text) or ""
+    digits = "".join(char for char in sent if char.isdigit() or char in _SQL_WILD)
+    forms = [_as_like(_WILD.split(form)) for form in _phone_forms(digits) if _is_selective(form)]
+    return {"phone": forms, "ends": [f"% {form} %" for form in forms]} if forms else {}

@@ -25,7 +25,7 @@ from crm_api.kit.history import read_history
 from crm_api.kit.idempotency import Claim, Stored, find, once
 from crm_api.kit.indexing import Rows
 from crm_api.kit.listing import Listing, list_rows
-from crm_api.kit.query import ListQuery, ListReader
+from crm_api.kit.query import ListQuery, ListReader, placed
 from crm_api.kit.reading import get_one, load_one
 from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
@@ -128,7 +128,7 @@ class RecordService:
         """One page of what meets a tree of conditions, as `list` answers it."""
         self.require_read()
         reader = SearchReader(self.resource, self.scope, self.expansions, incoming)
-        return await self._page(self.openable(reader.read_body(), in_body=True))
+        return await self._page(self.openable(reader.read_body()))
 
     async def export(self, items: Items) -> Export:
         """All that the list selects, as a file; the export is recorded.
@@ -147,7 +147,7 @@ class RecordService:
         self.scope.require(self.resource.guarded_by, "export")
         reader = SearchReader(self.resource, self.scope, {}, incoming)
         name = self._format(reader, incoming.value and incoming.value.format)
-        query = self.openable(reader.read_body(), in_body=True)
+        query = self.openable(reader.read_body())
         return await self._exported(reader, name, query)
 
     def _format(self, reader: ListReader, sent: Any) -> str:
@@ -166,7 +166,7 @@ class RecordService:
     async def _page(self, query: ListQuery) -> PageReply:
         return page(self.scope, query, await list_rows(self.scope, self.listing, query, self.binds))
 
-    def openable(self, query: ListQuery, *, in_body: bool = False) -> ListQuery:
+    def openable(self, query: ListQuery) -> ListQuery:
         """The query within the lifecycles that the actor may open; live ones unless it says.
 
         Raises:
@@ -176,8 +176,9 @@ class RecordService:
         named = {v for f in asked if f.op == "eq" for v in f.values}
         if named - set(self.lifecycles()):
             detail = "Your role may not list records of this lifecycle."
-            place = {"pointer": "/filter"} if in_body else {"parameter": "lifecycle"}
-            raise Refusal("forbidden", detail, (Fault("forbidden", detail, **place),))
+            place = "filter" if query.in_body else "lifecycle"
+            fault = placed("forbidden", detail, place, in_body=query.in_body)
+            raise Refusal("forbidden", detail, (fault,))
         outer = [f for f in asked if f in query.filters and f.op == "eq"]
         if outer:
             return query  # nothing else meets it

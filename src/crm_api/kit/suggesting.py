@@ -18,7 +18,7 @@ from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import ListReader
 from crm_api.kit.reading import existing_for
 from crm_api.kit.scope import Scope
-from crm_api.kit.search import SUGGESTED_HITS, SearchTerms, hits, searchable
+from crm_api.kit.search import SUGGESTED, SearchTerms, hits, searchable
 
 DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS = 10, 20
 
@@ -115,7 +115,7 @@ async def suggest(scope: Scope, suggesting: Suggesting, terms: SearchTerms, limi
     """The body: the best live records, as far as the caller reads them."""
     actor = scope.actor
     statement = _suggest(suggesting, actor.rights, actor.kind)
-    values = guard_values(actor) | terms.values(("live",), SUGGESTED_HITS) | {"limit": limit}
+    values = guard_values(actor) | terms.values(("live",), SUGGESTED) | {"limit": limit}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
     require_ok(row)
     scope.verified = True

@@ -166,7 +166,8 @@ class Search(Selection):
         Field(
             min_length=1,
             max_length=MAX_TERM,
-            description="What is to be found, as in the query string of the list.",
+            description="What is to be found, as in the query string of the list: by itself the "
+            "best hits; with a filter, `sort` or `count` every hit.",
             examples=["kampala"],
         ),
     ] = None

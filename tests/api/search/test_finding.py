@@ -3,8 +3,9 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from tests.factories import Organization
+from tests.factories import Organization, insert_names
 
 
 async def found(radio: Organization, q: str, role: str = "admin", **more: Any) -> list[str]:
@@ -72,3 +73,66 @@ async def stocked(radio: Organization) -> Organization:
 )
 async def test_term_finds(stocked: Organization, q: str, name: str) -> None:
     assert (await found(stocked, q))[:1] == [name]
+
+
+@pytest.fixture
+async def rung(radio: Organization) -> Organization:
+    """Clients with the digits of others: in the middle, at the beginning, in their own numbers."""
+    await radio.create_client(name="Ends So", phones=["+18189900500"])
+    await radio.create_client(name="Ends Alike", phones=["+12129961212", "+13104720034"])
+    for n in range(6):
+        await radio.create_client(name=f"Begins {n}", phones=[f"+1212555060{n}"])
+        await radio.create_client(name=f"Holds {n}", phones=[f"+1310340500{n}"])
+        await radio.create_client(name=f"At Home {n}", phones=[f"0312 12129{n}"])
+    return radio
+
+
+@pytest.mark.parametrize(
+    ("q", "names"),
+    [
+        ("0500", ["Ends So"]),
+        ("990-0500", ["Ends So"]),
+        ("*0500", ["Ends So"]),
+        ("?8189900500", ["Ends So"]),
+        ("0312 12129?", [f"At Home {n}" for n in range(6)]),
+        ("0034", ["Ends Alike"]),
+        ("*0034", ["Ends Alike"]),
+        ("1212", ["Ends Alike"]),
+        ("1212*", [*(f"Begins {n}" for n in range(6)), "Ends Alike"]),
+        ("0312", [f"At Home {n}" for n in range(6)]),
+        ("0312*", [f"At Home {n}" for n in range(6)]),
+        ("0312 121 290", ["At Home 0"]),
+        ("00256 312 121290", ["At Home 0"]),
+        ("00256312*", [f"At Home {n}" for n in range(6)]),
+        ("256 (0) 312 121290", ["At Home 0"]),
+    ],
+)
+async def test_digits_of_a_phone_find_it_first(
+    rung: Organization, q: str, names: list[str]
+) -> None:
+    assert (await found(rung, q))[: len(names)] == names
+    first = await rung.call("admin", "GET", "/v1/clients/suggest", params={"q": q})
+    assert [row["name"] for row in first.json()["data"]][: len(names)] == names
+
+
+async def test_suggestion_shows_the_phone_that_ends_so(radio: Organization) -> None:
+    phones = ["+18185000500", "+13104720034", "0772 123456"]
+    await radio.create_client(name="Three Lines", phones=phones)
+    for q, shown in (("0034", "+1 310-472-0034"), ("0772", "+256 772 123456")):
+        answer = await radio.call("admin", "GET", "/v1/clients/suggest", params={"q": q})
+        [one] = answer.json()["data"]
+        assert (one["matched"], one["snippet"]) == ("phone", shown)
+
+
+async def test_end_of_a_phone_is_found_among_very_many_numbers(
+    app: FastAPI, owner: Any, radio: Organization
+) -> None:
+    """More records hold the digits, in their own numbers too, than a search looks at."""
+    await insert_names(app, radio, [f"Filler {n}" for n in range(300)])
+    await owner.execute(
+        "UPDATE client_search SET number = number * 10000 + 500, phones = ' 105000' || number "
+        "|| ' ' WHERE organization_id = $1",
+        radio.organization_id,
+    )
+    made = await radio.create_client(name="Rings", phones=["+18189900500"])
+    assert (await found(radio, "0500"))[:1] == [made["name"]]

@@ -3,8 +3,11 @@
 from typing import Any
 
 import pytest
+from fastapi import FastAPI
 
-from tests.factories import Organization
+from crm_api.kit import listing
+from crm_api.kit.search import Bounds
+from tests.factories import Organization, insert_names
 
 PATHS = ["/v1/clients", "/v1/clients/suggest", "/v1/contacts", "/v1/contacts/suggest"]
 
@@ -54,6 +57,76 @@ async def test_filters_and_sort_and_count_hold_beside_it(
     query = {"q": "nile", "industry": "retail", "count": "capped", "limit": "1"}
     answer = await radio.call("manager", "GET", "/v1/clients", params=query)
     assert answer.json()["total"] == len(found)
+
+
+CROWD = 1203
+"""More than a search by rank looks at, wherever in a name the term stands."""
+
+
+@pytest.fixture
+async def crowd(app: FastAPI, radio: Organization) -> dict[str, Any]:
+    """Very many hits of two terms; the last one alone is found by something else beside them."""
+    names = [f"Ltd {n:04d} Crowd" for n in range(CROWD)]
+    await insert_names(app, radio, names)
+    return await radio.create_client(name="Zzz Ltd Crowd", tags=["rare"], industry="retail")
+
+
+@pytest.mark.parametrize("q", ["ltd", "crowd", "zzz ltdd", "crwod", "*crowd", "example"])
+async def test_filter_looks_at_every_hit(
+    radio: Organization, crowd: dict[str, Any], q: str
+) -> None:
+    email = "late@x.example"
+    path = f"/v1/clients/{crowd['id']}"
+    assert (await radio.call("admin", "PATCH", path, json={"emails": [email]})).status_code == 200
+    for filters in ({"tags": "rare"}, {"industry": "retail"}, {"emails": email}):
+        query = {"q": q, **filters}
+        answer = await radio.call("manager", "GET", "/v1/clients", params=query)
+        assert [row["id"] for row in answer.json()["data"]] == [crowd["id"]], query
+    leaf = {"or": [{"field": "tags", "op": "eq", "value": "rare"}] * 2}
+    answer = await radio.call(
+        "manager", "POST", "/v1/clients/search", json={"q": q, "version": 1, "filter": leaf}
+    )
+    assert [row["id"] for row in answer.json()["data"]] == [crowd["id"]]
+
+
+async def test_sort_looks_at_every_hit(radio: Organization, crowd: dict[str, Any]) -> None:
+    for q in ("ltd", "crowd"):
+        for sort in ("-created_at", "-name"):
+            query = {"q": q, "sort": sort, "limit": "5"}
+            answer = await radio.call("manager", "GET", "/v1/clients", params=query)
+            assert answer.json()["data"][0]["id"] == crowd["id"], query
+        walked = await walk(radio, 200, q=q, sort="name")
+        assert walked == [f"Ltd {n:04d} Crowd" for n in range(CROWD)] + ["Zzz Ltd Crowd"]
+
+
+async def test_count_is_of_every_hit(radio: Organization, crowd: dict[str, Any]) -> None:
+    assert crowd
+    for q in ("ltd", "crowd"):
+        for count in ("exact", "capped"):
+            query = {"q": q, "count": count, "limit": "1"}
+            answer = await radio.call("manager", "GET", "/v1/clients", params=query)
+            assert answer.json()["total"] == CROWD + 1, query
+
+
+async def test_more_hits_than_can_be_looked_at_are_refused_and_not_cut(
+    radio: Organization, nile: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By a bound that these few hits pass; its true one is of ten thousand."""
+    for most, status in ((len(nile), 200), (len(nile) - 1, 422)):
+        monkeypatch.setattr(listing, "ALL", Bounds(most + 1, most + 1, most + 1))
+        for more in ({"industry": "retail"}, {"sort": "name"}, {"count": "exact"}):
+            query = {"q": "nile", **more}
+            answer = await radio.call("manager", "GET", "/v1/clients", params=query)
+            assert answer.status_code == status, query
+        body = {"q": "nile", "sort": "name"}
+        in_body = await radio.call("manager", "POST", "/v1/clients/search", json=body)
+        assert in_body.status_code == status
+    [fault] = answer.json()["errors"]
+    assert (fault["parameter"], fault["code"]) == ("q", "too_many_hits")
+    assert "20 hits" in fault["detail"]
+    [fault] = in_body.json()["errors"]
+    assert (fault["pointer"], fault["code"]) == ("/q", "too_many_hits")
+    assert len(await walk(radio, 7, q="nile")) == len(nile), "the best hits are answered"
 
 
 async def test_cursor_belongs_to_its_term(radio: Organization, nile: list[str]) -> None:

@@ -161,8 +161,8 @@ def _owner(plans: tuple[Plan, ...], number: str) -> Plan | None:
 def searched_digits(e164: str, national: str) -> list[str]:
     """The digits by which a number is found: international, and national where that differs.
 
-    Asked numbers lose their leading zeros, so that most national forms end the international one.
+    The national ones as they are dialled, with the zero that most countries put before them.
     """
     whole = e164.removeprefix("+")
-    local = "".join(char for char in national if char.isdecimal()).lstrip("0")
+    local = "".join(char for char in national if char.isdecimal())
     return [whole] if whole.endswith(local) else [whole, local]
