@@ -1,10 +1,12 @@
 """How catalogue entries are read from and written to their table."""
 
 import hashlib
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
     ColumnElement,
     Integer,
     Text,
@@ -13,6 +15,7 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
     literal,
@@ -213,6 +216,28 @@ CHANGE_ENTRY = Statement(
 REMOVE_ENTRY = Statement(
     delete(CatalogueEntryRow).where(*_THIS).returning(CatalogueEntryRow.version)
 )
+
+
+@lru_cache(maxsize=len(USED_BY))
+def removal_of_unused(catalogue: str) -> Statement:
+    """Entries that are as they were made, and that no client has: all of them in one pass."""
+    field = _CLIENTS.c[USED_BY[catalogue][0]]
+    has = select(literal(1)).where(
+        _CLIENTS.c.organization_id == ORG, field == CatalogueEntryRow.key
+    )
+    return Statement(
+        delete(CatalogueEntryRow)
+        .where(
+            CatalogueEntryRow.organization_id == ORG,
+            CatalogueEntryRow.catalogue == _CATALOGUE,
+            CatalogueEntryRow.key == func.any(bindparam("keys", type_=ARRAY(Text()))),
+            CatalogueEntryRow.version == 1,
+            ~exists(has.correlate(CatalogueEntryRow)),
+        )
+        .returning(CatalogueEntryRow.key, CatalogueEntryRow.label, CatalogueEntryRow.position)
+    )
+
+
 USES = Statement(select(_uses(_CATALOGUE, _KEY).label("uses")))
 MOVE_VERSION = Statement(
     update(OrganizationRow)

@@ -29,6 +29,7 @@ from crm_api.imports.parsing import BrokenReader, Parsed, parsed
 from crm_api.imports.reading import UnreadableFile
 from crm_api.imports.rows import Finding, RowReader
 from crm_api.imports.running import ClientImport, Summary
+from crm_api.imports.sources import source_of
 from crm_api.installation import InstallationError
 from crm_api.organizations.provision import find_context
 from crm_api.organizations.system import system_scope
@@ -135,7 +136,7 @@ async def _reader(db: Database, file: Parsed, options: _Options) -> RowReader:
     _show_mapping(file, columns)
     scope = system_scope(db, context, ROLE, "import")
     country = options.default_country
-    return RowReader(scope, columns, known, source=Path(file.name).stem, default_country=country)
+    return RowReader(scope, columns, known, source=source_of(file.name), default_country=country)
 
 
 # ------------------------------------------------------------------------ telling

@@ -328,9 +328,12 @@ class Database:
 
     @contextlib.asynccontextmanager
     async def rehearsal(self, organization_id: UUID | None) -> AsyncIterator[None]:
-        """A transaction that is always rolled back: a dry run does everything but stay."""
+        """A transaction that is always rolled back: a dry run does everything but stay.
+
+        Inside another one it is a part of it, which goes on.
+        """
         with contextlib.suppress(_Rehearsed):
-            async with self.transaction(organization_id):
+            async with self.savepoint(), self.transaction(organization_id):
                 yield
                 raise _Rehearsed
 

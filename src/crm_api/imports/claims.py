@@ -1,7 +1,7 @@
 """What must be unique about a row, and who has it already: another row, or a stored record."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
@@ -65,6 +65,17 @@ class Clash:
         inactive = self.found is not None and self.found.holder.lifecycle in INACTIVE
         return "email_in_use_inactive" if self.kind == "email" and inactive else CODES[self.kind]
 
+    def is_readable(self, scope: Scope, kind: str) -> bool:
+        """Whether its holder may be chosen: by nothing that the importer could not ask for.
+
+        Args:
+            kind: of the client that wants the key.
+        """
+        made_of = {self.field}
+        if self.kind == "name" and kind == "individual":
+            made_of |= {"emails", "phones"}
+        return made_of <= set(mask_of(Client, scope.actor.rights).read)
+
     def detail(self, scope: Scope) -> str:
         """What may be said of it to whom it concerns."""
         if self.found is None:
@@ -74,19 +85,17 @@ class Clash:
 
 def told(scope: Scope, kind: str, holder: Holder) -> str:
     """Who holds a key, as far as the reader may know."""
-    seen = seen_holder(scope, holder)
-    if seen.number is None:
-        return f"A record that is {seen.lifecycle} {_HAS[kind]}."
-    state = "" if seen.lifecycle == "live" else f", which is {seen.lifecycle},"
-    return f"Client C-{seen.number:06d}{state} {_HAS[kind]}."
-
-
-def seen_holder(scope: Scope, holder: Holder) -> Holder:
-    """The holder without its number, where the reader could not open it by that."""
-    reads = "number" in mask_of(Client, scope.actor.rights).read
-    if reads and holder.lifecycle in open_lifecycles(scope.actor.rights):
-        return holder
-    return replace(holder, number=None)
+    if kind == "contact_email":
+        return "Another contact has this e-mail address."
+    if holder.lifecycle not in open_lifecycles(scope.actor.rights):
+        return f"A record that is not visible to you {_HAS[kind]}."
+    live = holder.lifecycle == "live"
+    if holder.number is None or "number" not in mask_of(Client, scope.actor.rights).read:
+        return (
+            f"{'Another client' if live else f'A client that is {holder.lifecycle}'} {_HAS[kind]}."
+        )
+    state = "" if live else f", which is {holder.lifecycle},"
+    return f"Client C-{holder.number:06d}{state} {_HAS[kind]}."
 
 
 @dataclass(slots=True)

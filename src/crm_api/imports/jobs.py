@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from crm_api.catalogues.adding import remove_unused
 from crm_api.catalogues.service import known_entries
 from crm_api.core.errors import Refusal
 from crm_api.imports import repository as sql
 from crm_api.imports.parsing import records_of
 from crm_api.imports.reading import BrokenRecord, Record
 from crm_api.imports.reports import stored_findings
-from crm_api.imports.reverting import revert_rows
+from crm_api.imports.reverting import DONE, revert_rows
 from crm_api.imports.rows import RowReader
 from crm_api.imports.running import without_collections
 from crm_api.imports.schemas import ImportSummary
@@ -25,6 +26,8 @@ from crm_api.operations.jobs import Task, job
 
 REVERT_STEP = 100
 """Rows of one step back: an update costs more than a new row."""
+MAX_REFUSED = 100
+"""Rows that a dry run names, of those that would stay."""
 
 chore("import_parts", sql.REMOVE_OLD_PARTS)
 chore("import_records", sql.REMOVE_OLD_RECORDS)
@@ -46,27 +49,71 @@ async def run_import(task: Task) -> dict[str, Any]:
 
 @job(REVERT_JOB, needs=("clients", "import"))
 async def run_revert(task: Task) -> dict[str, Any]:
-    """Take an import back, its last rows first."""
+    """Take an import back, its last rows first; a dry run tells what that would come to."""
     present = await _import(task)
+    ImportService(task.scope).require_revert(present)
+    if task.params.get("dry_run"):
+        return await rehearse_revert(task, present)
     summary = dict(present.document["summary"] or {})
-    while True:
+    left = True
+    while left:
         async with task.step():
-            found = await _fetch(task, sql.NEXT_REVERTIBLE, present.id, limit=REVERT_STEP)
+            found, left = await _revertible(task, sql.NEXT_REVERTIBLE, present)
             if not found:
                 break
             reverted = await revert_rows(task.scope, found)
             rows = json.dumps([{"row": row, "reverted": how} for row, how in reverted.items()])
             await _fetch(task, sql.NOTE_REVERTED, present.id, rows=rows)
-            done = sum(how == "done" for how in reverted.values())
-            task.result["reverted"] = task.result.get("reverted", 0) + done
-            refused = task.result.get("revert_refused", 0) + len(reverted) - done
-            task.result["revert_refused"] = refused
+            done = _counted(task, reverted)
             # An earlier way back may have been broken off.
             summary["reverted"] = summary.get("reverted", 0) + done
-            summary["revert_refused"] = refused
+            summary["revert_refused"] = task.result["revert_refused"]
+            if not left:
+                made = summary.get("industries", [])
+                gone = await remove_unused(task.scope, "industries", made)
+                summary["industries"] = [key for key in made if key not in gone]
             await _fetch(task, sql.NOTE, present.id, summary=json.dumps(summary))
             task.advance(len(found))
     return task.result
+
+
+async def rehearse_revert(task: Task, present: Present) -> dict[str, Any]:
+    """Each step is done in full, and undone; where it was is told by its result until the end."""
+    left = True
+    while left:
+        async with task.step():
+            before = task.result.get("before_row", present.document["row_count"] + 1)
+            found, left = await _revertible(task, sql.NEXT_REHEARSED, present, before=before)
+            if not found:
+                break
+            async with task.scope.db.rehearsal(task.scope.actor.organization_id):
+                reverted = await revert_rows(task.scope, found)
+            _counted(task, reverted)
+            refused = task.result.setdefault("refused_rows", [])
+            refused += [
+                {"row": row, "reason": reverted[row]}
+                for row in sorted(reverted, reverse=True)
+                if reverted[row] != DONE
+            ]
+            del refused[MAX_REFUSED:]
+            task.result["before_row"] = found[-1]["row"]
+            task.advance(len(found))
+    return {name: told for name, told in task.result.items() if name != "before_row"}
+
+
+async def _revertible(
+    task: Task, statement: Any, present: Present, **values: Any
+) -> tuple[list[Any], bool]:
+    """The rows of the next step back, and whether there are more."""
+    found = await _fetch(task, statement, present.id, limit=REVERT_STEP + 1, **values)
+    return found[:REVERT_STEP], len(found) > REVERT_STEP
+
+
+def _counted(task: Task, reverted: Mapping[int, str]) -> int:
+    done = sum(how == DONE for how in reverted.values())
+    for name, count in (("reverted", done), ("revert_refused", len(reverted) - done)):
+        task.result[name] = task.result.get(name, 0) + count
+    return done
 
 
 async def _import(task: Task) -> Present:
@@ -95,11 +142,11 @@ class _Work:
         self._task = task
         self._id = present.id
         self._reader = reader
-        self._steps = Steps(task.scope, reader, plan)
         self._done: int = task.params["offset"] + task.done
         """Rows whose outcome is stored."""
         summary = present.document["summary"] if self._done else None
         self._summary: dict[str, Any] = ImportSummary(**(summary or {})).model_dump()
+        self._steps = Steps(task.scope, reader, plan, made=len(self._summary["industries"]))
         self._after = -1
 
     async def run(self) -> dict[str, Any]:

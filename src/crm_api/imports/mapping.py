@@ -87,8 +87,8 @@ def is_export(header: Sequence[str], sample: Sequence[Sequence[str]]) -> bool:
     if "number" not in header or any(title not in OURS for title in header):
         return False
     place = header.index("number")
-    values = [row[place] for row in sample if place < len(row)]
-    return bool(values) and all(NUMBER.fullmatch(value) for value in values)
+    values = [row[place].strip() for row in sample if place < len(row) and row[place].strip()]
+    return bool(values) and _are_numbers(values)
 
 
 def _without_person(column: Column) -> Column:
@@ -106,7 +106,7 @@ def _suggested(title: str, values: Sequence[str], known: Catalogues) -> Target |
     if target is None:
         return _by_values(values)
     if target.how == "match":
-        return target if all(NUMBER.fullmatch(value.upper()) for value in values) else None
+        return target if _are_numbers(values) else None
     if target.name in CHOICES:
         return target if _are(values, CHOICES[target.name]) else None
     if target.name == "type":
@@ -121,6 +121,12 @@ def _are(values: Sequence[str], vocabulary: Iterable[str]) -> bool:
     words = set(vocabulary)
     hits = sum(choice_of(value) in words or key_of(value) in words for value in values)
     return not values or hits >= MOST * len(values)
+
+
+def _are_numbers(values: Sequence[str]) -> bool:
+    """Of clients; one that is mistyped is told at its row."""
+    hits = sum(NUMBER.fullmatch(value.upper()) is not None for value in values)
+    return hits >= MOST * len(values)
 
 
 def _by_values(values: Sequence[str]) -> Target | None:

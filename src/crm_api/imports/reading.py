@@ -23,6 +23,7 @@ MAX_LINE: Final = 1 << 20
 MAX_COLUMNS: Final = 1000
 NO_TEXT: Final = re.compile("[\0\ud800-\udfff]")
 """NUL, and bytes that the encoding does not know, which arrive as lone surrogates."""
+ONLY: Final = "Only CSV and XLSX are read: save it as one of these."
 _BLOCK: Final = 1 << 20
 # What stands at the beginning of files that are no text, though people call them CSV.
 _OTHER_FORMATS: Final = {
@@ -31,6 +32,13 @@ _OTHER_FORMATS: Final = {
     b"%PDF": "a PDF document",
     b"\x1f\x8b": "a compressed file",
 }
+
+
+_NO_TABLE: Final = (
+    (re.compile(r"\s*(?:\{\s*[\"}]|\[\s*[\[{\]])"), "JSON"),
+    (re.compile(r"\s*<(?:\?xml|!doctype|html|table)\b", re.IGNORECASE), "XML or HTML"),
+)
+"""How texts begin that are no rows of cells."""
 
 
 class UnreadableFile(Exception):
@@ -213,6 +221,9 @@ def open_csv(path: Path, name: str | None = None) -> CsvFile:
         raise UnreadableFile(f"{name} is no UTF-16 text. Save it in UTF-8.") from None
     except OSError as error:
         raise UnreadableFile(f"{name} cannot be read: {error.strerror}.") from None
+    for beginning, what in _NO_TABLE:
+        if beginning.match(text.removeprefix("\ufeff")):
+            raise UnreadableFile(f"{name} is {what}. {ONLY}")
     found = CsvFile(path, name, encoding, _delimiter(text), [], lines)
     found.header = _header(found)
     return found
@@ -287,7 +298,9 @@ def _header(file: CsvFile) -> list[str]:
     if found is None:
         raise UnreadableFile(f"{file.name} is empty: its first row must name the columns.")
     if isinstance(found, BrokenRecord):
-        raise UnreadableFile(f"{file.name}: the row of column names is broken. {found.detail}")
+        raise UnreadableFile(
+            f"{file.name}: the row of column names is broken. {found.detail} {ONLY}"
+        )
     if any(NO_TEXT.search(cell) for cell in found.cells):
         raise UnreadableFile(
             f"{file.name}: the names of its columns are no text. Save it as CSV, encoded in UTF-8."

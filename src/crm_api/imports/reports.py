@@ -20,7 +20,8 @@ from crm_api.imports.parsing import records_of
 from crm_api.imports.reading import Record
 from crm_api.imports.rows import Finding, Holder, Reading
 from crm_api.imports.service import ImportService
-from crm_api.imports.settings import columns_in, missing, plan_of, reader_of
+from crm_api.imports.settings import columns_in, missing, plan_of, reader_of, require_match
+from crm_api.imports.sources import errors_name
 from crm_api.imports.steps import OutcomeName, Steps
 from crm_api.kit.cells import BYTE_ORDER_MARK
 from crm_api.kit.fields import mask_of
@@ -135,8 +136,8 @@ class ImportReports(ImportService):
         """Name and content: the rows that failed, to be corrected and sent again."""
         await self.require_visible(import_id)
         present = await self.load(import_id)
-        name = present.document["file_name"].rpartition(".")[0] or "list"
-        return f"{name}-errors.csv", self._failed(present)
+        document = present.document
+        return errors_name(document["file_name"], document["source"]), self._failed(present)
 
     async def _failed(self, present: Present) -> AsyncIterator[bytes]:
         columns = columns_in(present.document["columns"])
@@ -190,6 +191,7 @@ class ImportReports(ImportService):
         present = await self.load(import_id)
         self.require_import()
         document = present.document
+        require_match(self.scope, document)
         if faults := missing(document):
             raise refuse_all(faults)
         known = await known_entries(self.scope.db, self.actor.organization)

@@ -163,10 +163,9 @@ REPORT = Statement(
 # ----------------------------------------------------------------------------------- reverting
 
 _REVERTIBLE = (*_OF_IMPORT, RECORDS.c.outcome.in_(words("created", "updated")))
-COUNT_REVERTIBLE = Statement(
-    select(func.count().label("rows")).where(*_REVERTIBLE, RECORDS.c.reverted.is_(None))
-)
-NEXT_REVERTIBLE = Statement(
+_LEFT = RECORDS.c.reverted.is_distinct_from("done")
+COUNT_REVERTIBLE = Statement(select(func.count().label("rows")).where(*_REVERTIBLE, _LEFT))
+_next_revertible = (
     select(
         RECORDS.c.row,
         RECORDS.c.outcome,
@@ -174,13 +173,18 @@ NEXT_REVERTIBLE = Statement(
         RECORDS.c.client_version,
         RECORDS.c.before,
     )
-    .where(*_REVERTIBLE, RECORDS.c.reverted.is_(None))
+    .where(*_REVERTIBLE)
     .order_by(RECORDS.c.row.desc())
     .limit(bindparam("limit", type_=Integer()))
 )
+NEXT_REVERTIBLE = Statement(_next_revertible.where(RECORDS.c.reverted.is_(None)))
+NEXT_REHEARSED = Statement(
+    _next_revertible.where(_LEFT, RECORDS.c.row < bindparam("before", type_=Integer()))
+)
+"""What a dry run looks at: it marks no row, and knows by its number where it was."""
 FORGET_REFUSALS = Statement(
     update(RECORDS)
-    .where(*_REVERTIBLE, RECORDS.c.reverted.is_not(None), RECORDS.c.reverted != "done")
+    .where(*_REVERTIBLE, _LEFT, RECORDS.c.reverted.is_not(None))
     .values(reverted=None)
 )
 """What was refused may be possible now."""

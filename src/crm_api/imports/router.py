@@ -193,7 +193,8 @@ async def commit_import(
 ) -> Response:
     """Take the rows. With `dry_run` all is decided and only the report is kept.
 
-    What was done stays when it is stopped; commit it again to go on from there.
+    What was done stays when it is stopped; commit it again to go on from there. A row finds its
+    client by nothing that you may not read.
     """
     key = await claim(scope, request, 202, dry_run=dry_run)
     return as_one(await ImportService(scope).commit(import_id, key, dry_run=dry_run))
@@ -223,7 +224,8 @@ async def get_import_report(
 async def get_import_errors(scope: CurrentScope, import_id: PathId) -> Response:
     """Take the rows that failed away as CSV, each with its reasons: to be corrected and sent again.
 
-    The column `import_errors` is left out on the way back.
+    The column `import_errors` is left out on the way back. The file is named by its list, so that
+    the references of its rows are of the same source.
     """
     name, content = await ImportReports(scope).errors(import_id)
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
@@ -242,8 +244,9 @@ async def revert_import(
 ) -> Response:
     """Take an import back: what it made goes for good, what it changed becomes what it was.
 
-    Rows whose client was changed or is used elsewhere since stay, and the report says so.
+    Rows whose client was changed or is used elsewhere since stay, and the report says so. Somebody
+    else's import takes `clients:delete` too. With `dry_run` nothing is taken back: the operation
+    counts what would be, and names up to 100 rows that would stay, with the reason.
     """
     key = await claim(scope, request, 202, dry_run=dry_run)
-    work = ImportService(scope).revert(import_id, key)
-    return as_one(await tried(scope, work, dry_run=dry_run))
+    return as_one(await ImportService(scope).revert(import_id, key, dry_run=dry_run))

@@ -21,7 +21,7 @@ from crm_api.imports.bodies import Body, BodyMaker, as_new, as_present, site_ove
 from crm_api.imports.mapping import Column
 from crm_api.imports.reading import BrokenRecord, Record
 from crm_api.imports.targets import NUMBER
-from crm_api.kit.fields import Write
+from crm_api.kit.fields import Write, mask_of
 from crm_api.kit.scope import Scope
 from crm_api.kit.service import Present
 
@@ -174,10 +174,16 @@ class RowReader:
             return self.findings(reading.record, faults)
         return decided if isinstance(decided, ClientChange) else None
 
+    def is_seen(self, reading: Reading, present: Present) -> bool:
+        """Whether the importer reads all that the row would change."""
+        hidden = reading.body.values.keys() - set(mask_of(Client, self.scope.actor.rights).read)
+        return not hidden or not hidden & self.change_body(reading, present.document).keys()
+
     def new_industries(self, drafts: Iterable[Draft]) -> dict[str, str]:
         """Key → label of the industries that these clients need and that were not there."""
-        used = {str(draft.after.get("industry")) for draft in drafts}
-        return {k: label for k, label in self._maker.new_industries.items() if k in used}
+        labels = self._maker.new_industries
+        used = dict.fromkeys(str(draft.after.get("industry")) for draft in drafts)
+        return {key: labels[key] for key in used if key in labels}
 
     # ------------------------------------------------------------------ the body
 

@@ -10,7 +10,7 @@ from crm_api.core.formats.places import CountryCode
 from crm_api.core.formats.text import Key, Line
 from crm_api.core.uploads import MAX_NAME
 from crm_api.imports.rows import MatchBy
-from crm_api.imports.steps import Mode, OnDuplicate, OutcomeName
+from crm_api.imports.steps import MAX_NEW_ENTRIES, Mode, OnDuplicate, OutcomeName
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
 
 NEVER = Write.NEVER
@@ -50,7 +50,10 @@ class ImportSummary(BaseModel):
     invalid: Count = 0
     industries: Annotated[
         list[Annotated[str, Field(max_length=64)]],
-        Field(max_length=10_000, description="Industries that were made for it."),
+        Field(
+            max_length=MAX_NEW_ENTRIES,
+            description="Industries that were made for it; after a revert, those that stay.",
+        ),
     ] = []
     reverted: Annotated[Count, Field(description="Rows that were taken back.")] = 0
     revert_refused: Annotated[Count, Field(description="Rows that stayed as they are.")] = 0
@@ -171,7 +174,10 @@ class ImportEntry(BaseModel):
     ] = None
     source: Annotated[
         Annotated[str, Line(1, 64)] | None,
-        Field(description="Of the references that it brings; else the file's name."),
+        Field(
+            description="Of the references that it brings; else the file's name, without the "
+            "`-errors` of rows that come back."
+        ),
     ] = None
     sheet: Annotated[
         Annotated[str, Line(1, 200)] | None,

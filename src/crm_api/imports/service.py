@@ -22,8 +22,8 @@ from crm_api.imports.mapping import MappingError, is_export, suggest
 from crm_api.imports.parsing import BrokenReader, Parsed, parsed, sample_of
 from crm_api.imports.reading import UnreadableFile
 from crm_api.imports.schemas import MAX_TITLE, Import, ImportEntry, ImportPatch
-from crm_api.imports.settings import mapped, missing, stored_columns
-from crm_api.imports.targets import key_of
+from crm_api.imports.settings import mapped, missing, require_match, stored_columns
+from crm_api.imports.sources import source_of
 from crm_api.kit.deciding import merge_patch, require_current
 from crm_api.kit.fields import Resource
 from crm_api.kit.idempotency import Claim, once
@@ -133,7 +133,7 @@ class ImportService(RecordService):
             "match_by": entry.match_by or ("number" if ours and entry.mode != "create" else None),
             "on_duplicate": entry.on_duplicate or "report",
             "default_country": entry.default_country,
-            "source": key_of(entry.source or Path(upload.name).stem or "list"),
+            "source": source_of(upload.name, entry.source),
         }
 
     async def _insert(self, import_id: UUID, row: dict[str, Any], claim: Claim | None) -> Reply:
@@ -193,7 +193,8 @@ class ImportService(RecordService):
         """Queue the import; in a dry run, one that leaves nothing but its report.
 
         Raises:
-            Refusal: 404; 403; 409 while it is at work, or when it is done; 422 what is undecided.
+            Refusal: 404; 403 also for whoever may not read what the clients are found by; 409 while
+                it is at work, or when it is done; 422 what is undecided.
         """
         phase: Literal["check", "import"] = "check" if dry_run else "import"
         return await accepted(self.scope, claim, partial(self._commit, import_id, claim, phase))
@@ -202,6 +203,7 @@ class ImportService(RecordService):
         async with self.locked():
             present = await self.load(import_id)
             self.require_import()
+            require_match(self.scope, present.document)
             stopped = present.document["state"] == "import_stopped"
             if not stopped or phase == "check":
                 _require_fresh(present)
@@ -217,27 +219,38 @@ class ImportService(RecordService):
             total = present.document["row_count"] - done
             return await self._queue(present, IMPORT_JOB, phase, params, total, claim)
 
-    async def revert(self, import_id: UUID, claim: Claim | None) -> Reply:
+    async def revert(self, import_id: UUID, claim: Claim | None, *, dry_run: bool) -> Reply:
         """Queue the way back: what the import made goes, what it changed is as it was.
+
+        In a dry run, one that leaves nothing but what its operation tells.
 
         Raises:
             Refusal: 404; 403; 409 while it is at work, or where nothing is to be taken back.
         """
-        return await accepted(self.scope, claim, partial(self._revert, import_id, claim))
+        queue = partial(self._revert, import_id, claim, dry_run=dry_run)
+        return await accepted(self.scope, claim, queue)
 
-    async def _revert(self, import_id: UUID, claim: Claim | None) -> Reply:
+    def require_revert(self, present: Present) -> None:
+        """One's own list may go as it came; what others brought goes by the right to delete."""
+        self.require_import()
+        if present.row["created_by"] != str(self.actor.id):
+            self.scope.require("clients", "delete")
+
+    async def _revert(self, import_id: UUID, claim: Claim | None, *, dry_run: bool) -> Reply:
         async with self.locked():
             present = await self.load(import_id)
-            self.require_import()
+            self.require_revert(present)
             if present.document["state"] in _UNDER_WAY:
                 raise Refusal("import_under_way", "It is at work right now.")
             if present.row["phase"] not in ("import", "revert"):
                 raise Refusal("nothing_to_revert", "It has not been done.")
-            await self._run(sql.FORGET_REFUSALS, import_id)
             total = (await self._row_of(sql.COUNT_REVERTIBLE, import_id))["rows"]
             if total == 0:
                 raise Refusal("nothing_to_revert", "No row of it changed anything that is left.")
-            params = {"import_id": str(import_id)}
+            params = {"import_id": str(import_id), "dry_run": dry_run}
+            if dry_run:
+                return (await enqueue(self.scope, REVERT_JOB, params, total=total)).reply
+            await self._run(sql.FORGET_REFUSALS, import_id)
             return await self._queue(present, REVERT_JOB, "revert", params, total, claim)
 
     async def _queue(  # each is a part of the operation

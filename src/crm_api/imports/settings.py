@@ -4,11 +4,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from crm_api.catalogues.service import Catalogues
-from crm_api.core.errors import Fault
+from crm_api.clients.schemas import Client
+from crm_api.core.errors import Fault, Refusal
 from crm_api.imports.mapping import Column, MappingError, override, require_name
 from crm_api.imports.rows import MatchBy, RowReader
 from crm_api.imports.steps import Plan
-from crm_api.imports.targets import target_of
+from crm_api.imports.targets import target_of, titled
+from crm_api.kit.fields import mask_of
 from crm_api.kit.scope import Scope
 
 _MATCHING: Final[Mapping[str, str]] = {
@@ -53,6 +55,22 @@ def mapped(stored: Sequence[Mapping[str, Any]], mapping: Mapping[str, str]) -> l
     return stored_columns(suggested, override(suggested, mapping))
 
 
+def require_match(scope: Scope, document: Mapping[str, Any]) -> None:
+    """Whoever may not read what the clients are found by finds, and changes, none by it.
+
+    Raises:
+        Refusal: 403, whatever the rows hold.
+    """
+    match_by = document["match_by"]
+    if document["mode"] == "create" or match_by is None:
+        return
+    name = _MATCHING[match_by]
+    if name not in mask_of(Client, scope.actor.rights).read:
+        detail = f"Your role may not read: {name}. So its rows cannot find their clients by that."
+        fault = Fault("field_not_readable", detail, pointer="/match_by")
+        raise Refusal("field_not_readable", detail, (fault,))
+
+
 def missing(document: Mapping[str, Any]) -> list[Fault]:
     """What must be decided before the rows can be taken."""
     columns, mode = columns_in(document["columns"]), document["mode"]
@@ -71,8 +89,20 @@ def missing(document: Mapping[str, Any]) -> list[Fault]:
     held = {column.target.field for column in columns if column.target is not None}
     if _MATCHING[match_by] not in held:
         detail = f"No column is mapped to {_MATCHING[match_by]}, by which clients are to be found."
+        detail += _left_out(document["columns"], _MATCHING[match_by])
         faults.append(Fault("match_column_required", detail, pointer="/mapping"))
     return faults
+
+
+def _left_out(stored: Sequence[Mapping[str, Any]], field: str) -> str:
+    """Why the column that is called so was not taken for it: by its values, or by a person."""
+    for column in stored:
+        target = titled(column["title"])
+        if column["target"] is None and target is not None and target.field == field:
+            misfits = field == "number" and column["suggested"] is None
+            why = ", as few of its values are written as C-000123" if misfits else ""
+            return f" The column {column['title']!r} is left out{why}."
+    return ""
 
 
 def plan_of(document: Mapping[str, Any], *, dry_run: bool) -> Plan:
@@ -80,7 +110,12 @@ def plan_of(document: Mapping[str, Any], *, dry_run: bool) -> Plan:
 
 
 def reader_of(scope: Scope, document: Mapping[str, Any], known: Catalogues) -> RowReader:
-    """Decides the rows of an import, with the rights of the scope."""
+    """Decides the rows of an import, with the rights of the scope.
+
+    Raises:
+        Refusal: 403, they do not reach as far as that.
+    """
+    require_match(scope, document)
     matching = document["mode"] != "create"
     match_by: MatchBy | None = document["match_by"] if matching else None
     return RowReader(

@@ -19,15 +19,18 @@ from crm_api.clients.drafting import Draft
 from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.core.db import LockTimedOut, Serialization, UniqueClash
-from crm_api.core.errors import Refusal
+from crm_api.core.errors import Fault, Refusal
 from crm_api.imports.claims import Claims, Clash, Found, find_holders
 from crm_api.imports.reading import BrokenRecord, Record
 from crm_api.imports.rows import Finding, Key, Reading, Row, RowReader, keys_of_change
 from crm_api.kit.changes import lock_head
 from crm_api.kit.fields import Write
 from crm_api.kit.scope import Scope
+from crm_api.kit.service import Present
 
 TRIES: Final = 3
+MAX_NEW_ENTRIES: Final = 500
+"""Industries that one list may bring: a column that was mapped wrongly has one for each row."""
 Mode = Literal["create", "update", "upsert"]
 OnDuplicate = Literal["skip", "update", "report"]
 OutcomeName = Literal["created", "updated", "unchanged", "skipped", "duplicate", "invalid"]
@@ -74,6 +77,8 @@ class Decision:
     outcomes: list[Outcome] = field(default_factory=list)
     pending: dict[Key, int] = field(default_factory=dict)
     """What these rows take."""
+    industries: set[str] = field(default_factory=set)
+    """What is to be made for them."""
 
     @property
     def drafts(self) -> list[Draft]:
@@ -88,7 +93,9 @@ class Decision:
 class Steps:
     """Takes one list into one organization, step by step; it remembers what its rows have taken."""
 
-    def __init__(self, scope: Scope, reader: RowReader, plan: Plan) -> None:
+    def __init__(self, scope: Scope, reader: RowReader, plan: Plan, made: int = 0) -> None:
+        """Of a list that is gone on with, `made` says how many industries were made for it."""
+        self._made = made
         self._scope = scope
         self._reader = reader
         self._plan = plan
@@ -209,12 +216,12 @@ class Steps:
             record, draft = row.reading.record, row.client.draft
             clashes = self.claims.clashes(row.keys, decision.pending, found)
             if clashes:
-                client_id = self._updates(clashes)
+                client_id = self._updates(clashes, draft)
                 if client_id is None:
                     decision.refuse(self._taken(record, clashes))
                 else:
                     changes.append((row.reading, client_id))
-            elif refers(draft) and (faults := await reference_faults(self._scope, draft)):
+            elif faults := await self._faults(draft, decision):
                 decision.refuse(self._reader.findings(record, faults))
             else:
                 decision.creates.append(row)
@@ -223,9 +230,12 @@ class Steps:
                 decision.outcomes.append(created)
         return changes
 
-    def _updates(self, clashes: Sequence[Clash]) -> UUID | None:
+    def _updates(self, clashes: Sequence[Clash], draft: Draft) -> UUID | None:
         """The one client that has all of it, where such rows are to change it."""
         if self._plan.on_duplicate != "update":
+            return None
+        kind = draft.now("kind")
+        if not all(clash.is_readable(self._scope, kind) for clash in clashes):
             return None
         holders = {self._open(clash.found) for clash in clashes}
         return holders.pop() if len(holders) == 1 else None
@@ -265,11 +275,18 @@ class Steps:
             if isinstance(decided, list):
                 decision.refuse(decided)
             elif decided is None:
-                same = Outcome(record.number, record.line, "unchanged", client_id, present.version)
-                decision.outcomes.append(same)
+                decision.outcomes.append(self._unchanged(reading, present))
             else:
                 changes.append((reading, decided))
         await self._accept_changes(changes, decision)
+
+    def _unchanged(self, reading: Reading, present: Present) -> Outcome:
+        """That a value was there already is told to whoever reads it; to others, it is now."""
+        record = reading.record
+        about = (present.id, present.version)
+        if self._reader.is_seen(reading, present):
+            return Outcome(record.number, record.line, "unchanged", *about)
+        return Outcome(record.number, record.line, "updated", *about, before={})
 
     async def _accept_changes(
         self, changes: Sequence[tuple[Reading, ClientChange]], decision: Decision
@@ -281,14 +298,25 @@ class Steps:
             mine = keys_of_change(change)
             if clashes := self.claims.clashes(mine, decision.pending, found, own=present.id):
                 decision.refuse(self._taken(record, clashes))
-            elif refers(change.draft) and (
-                faults := await reference_faults(self._scope, change.draft)
-            ):
+            elif faults := await self._faults(change.draft, decision):
                 decision.refuse(self._reader.findings(record, faults))
             else:
                 decision.changes.append((reading, change))
                 decision.pending |= dict.fromkeys(mine, record.number)
                 decision.outcomes.append(_updated(record, change))
+
+    async def _faults(self, draft: Draft, decision: Decision) -> list[Fault]:
+        """What is wrong beyond the draft itself: whom it names, what would be made for it."""
+        faults = await reference_faults(self._scope, draft) if refers(draft) else []
+        new = self._reader.new_industries([draft]).keys() - self._ensured - decision.industries
+        made = self._made + len(self.industries) + len(decision.industries)
+        if new and made >= MAX_NEW_ENTRIES:
+            detail = f"A list brings at most {MAX_NEW_ENTRIES} new industries, and this one has. "
+            detail += "Map another column to it, or make the entries first."
+            faults = [*faults, Fault("too_many_new_entries", detail, pointer="/industry")]
+        if not faults:
+            decision.industries |= new
+        return faults
 
     # -------------------------------------------------------------------- writing
 

@@ -221,7 +221,7 @@ async def test_a_deleted_holder_is_not_described(radio: Organization, import_lis
     outcome = await import_list(radio, "name,email\nOther,gone@example.com\n")
     (finding,) = outcome.findings
     assert finding.code == "email_in_use_inactive"
-    assert finding.detail == "A record that is deleted has this e-mail address."
+    assert finding.detail == "A record that is not visible to you has this e-mail address."
 
 
 # ------------------------------------------------------------------- duplicates

@@ -170,6 +170,27 @@ async def test_a_client_may_keep_its_own_name_and_address(radio: Organization) -
     assert after["emails"] == there["emails"]
 
 
+async def test_a_wrong_column_does_not_fill_the_catalogue(radio: Organization) -> None:
+    """510 rows of an industry each, in several steps: 500 come, and the others say why not."""
+    rows = [[f"C{n}", f"c{n}@many.example", f"Trade {n}"] for n in range(510)]
+    # One that came already is no new one.
+    rows.append(["Last", "last@many.example", "trade 3"])
+    there = await client(radio, "There")
+    content = csv_of(["name", "email", "industry"], *rows)
+    checked = await sent(radio, content)
+    await checked.run("/commit?dry_run=true")
+    assert await checked.counts() == {"created": 501, "invalid": 10}
+    await checked.run()
+    assert await checked.counts() == {"created": 501, "invalid": 10}
+    assert await checked.reasons() == [
+        (row, "invalid", "industry", "too_many_new_entries") for row in range(501, 511)
+    ]
+    assert len(checked.document["summary"]["industries"]) == 500
+    change = csv_of(["number", "industry"], [there["number"], "trade 9"])
+    found = await taken(radio, change, mode="update", match_by="number")
+    assert await found.counts() == {"updated": 1}
+
+
 # ------------------------------------------------------------------------ what a change leaves
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from crm_api.kit.verification import verify_log
 from tests.api.imports.lists import clients, sent, taken, without_stamps, work
-from tests.checks import refused
+from tests.checks import codes, refused
 from tests.factories import Organization
 
 LIST = (
@@ -186,9 +186,33 @@ async def test_only_what_was_done_is_taken_back(radio: Organization) -> None:
     await found.call("POST", "/commit")
     refused(await found.call("POST", "/revert"), 409, "import_under_way")
     await work(radio)
-    answer = await found.call("POST", "/revert?dry_run=true")
-    assert answer.status_code == 202
+
+
+async def test_a_dry_way_back_tells_what_would_stay_and_leaves_all(radio: Organization) -> None:
+    found = await taken(radio, LIST)
+    pearl, nile, _ = before = await clients(radio, "sort=number")
+    await radio.call("admin", "PATCH", f"/v1/clients/{pearl['id']}", json={"remarks": "Mine now"})
+    await radio.create_client(name="Friend", referred_by_id=nile["id"])
+    before = await clients(radio, "sort=number")
+    operation = await found.run("/revert?dry_run=true")
+    assert (operation["kind"], operation["progress"]["done"]) == ("client_import_revert", 3)
+    assert operation["result"] == {
+        "reverted": 1,
+        "revert_refused": 2,
+        "refused_rows": [
+            {"row": 2, "reason": "used_elsewhere"}, {"row": 1, "reason": "changed_since"},
+        ],
+    }  # fmt: skip
+    assert await clients(radio, "sort=number") == before
     assert (await found.read())["state"] == "imported"
+    assert {row["reverted"] for row in await found.report()} == {None}
+    # And then it is as it was told.
+    assert (await found.run("/revert"))["result"] == {"reverted": 1, "revert_refused": 2}
+    again = await found.run("/revert?dry_run=true")
+    assert (again["result"]["reverted"], again["result"]["revert_refused"]) == (0, 2)
+    assert (await found.read())["state"] == "reverted"
+    report = await verify_log(radio.app.state.db, radio.organization_id, lambda _: None)
+    assert not report.findings
 
 
 async def test_a_list_that_changed_nothing_has_nothing_to_take_back(radio: Organization) -> None:
@@ -196,6 +220,32 @@ async def test_a_list_that_changed_nothing_has_nothing_to_take_back(radio: Organ
     found = await taken(radio, LIST)
     assert await found.counts() == {"duplicate": 3}
     refused(await found.call("POST", "/revert"), 409, "nothing_to_revert")
+
+
+async def test_industries_that_came_with_a_list_go_with_it(radio: Organization) -> None:
+    async def kept() -> set[str]:
+        answer = await radio.call("admin", "GET", "/v1/catalogues/industries?limit=200")
+        return {entry["key"] for entry in answer.json()["data"]}
+
+    before = await kept()
+    trades = ("Boats", "Nets", "Ice", "Bait")
+    rows = "".join(f"{t} Ltd,{t}@lake.example,{t} making\r\n" for t in trades)
+    found = await taken(radio, f"name,email,industry\r\n{rows}")
+    assert await kept() - before == {f"{t.lower()}_making" for t in trades}
+    # Somebody has one, even if only a deleted client; another was called by a name of its own.
+    friend = await radio.create_client(name="Friend", industry="nets_making")
+    await radio.call("admin", "DELETE", f"/v1/clients/{friend['id']}")
+    place = "/v1/catalogues/industries/ice_making"
+    renamed = await radio.call("admin", "PATCH", place, json={"label": "Ice"})
+    assert renamed.status_code == 200, renamed.text
+    await found.run("/revert")
+    assert await kept() - before == {"nets_making", "ice_making"}
+    assert (await found.read())["summary"]["industries"] == ["nets_making", "ice_making"]
+    body = {"name": "X", "emails": ["x@lake.example"], "industry": "bait_making"}
+    problem = refused(await radio.call("admin", "POST", "/v1/clients", json=body), 422, "invalid")
+    assert codes(problem) == {"/industry": "unknown_catalogue_entry"}
+    report = await verify_log(radio.app.state.db, radio.organization_id, lambda _: None)
+    assert not report.findings
 
 
 @pytest.mark.parametrize("rows", [250])

@@ -97,7 +97,9 @@ async def test_a_hidden_holder_is_not_told(radio: Organization) -> None:
         answer = await radio.call("manager", "GET", f"{found.path}{place}")
         assert answer.status_code == 200
         assert deleted["number"] not in answer.text
-        assert "A record that is deleted has this" in answer.text
+        # In the words of a create that is refused for the same.
+        assert "A record that is not visible to you has this" in answer.text
+        assert "is deleted" not in answer.text
 
 
 async def test_a_hidden_client_is_matched_by_nothing(radio: Organization) -> None:
@@ -167,6 +169,41 @@ async def test_a_right_that_is_lost_ends_the_import(radio: Organization) -> None
     # Somebody else may go on with it, in his own name.
     await left.run()
     assert await left.counts() == {"created": 1}
+
+
+async def test_who_takes_back_anothers_list_may_delete(radio: Organization) -> None:
+    found = await taken(radio, NAMED, role="admin")
+    (made,) = await clients(radio)
+    own = await sent(radio, NAMED, role="manager")
+    await own.set(on_duplicate="skip")
+    await own.run()
+    foreign = List(radio, "manager", found.document)
+    for query in ("", "?dry_run=true", "?explain=permission"):
+        problem = refused(await foreign.call("POST", f"/revert{query}"), 403, "forbidden")
+        assert "clients:delete" in problem["detail"]
+    assert [client["id"] for client in await clients(radio)] == [made["id"]]
+    # One's own list takes no more than to import it; nothing of this one is left to take back.
+    refused(await own.call("POST", "/revert"), 409, "nothing_to_revert")
+    role = await become(radio, "clients:delete", "clients:import", "imports.import:read", *READS)
+    answer = await List(radio, role, found.document).call("POST", "/revert")
+    assert answer.status_code == 202, answer.text
+    await work(radio)
+    assert await clients(radio) == []
+
+
+async def test_a_right_to_delete_that_is_lost_ends_the_way_back(radio: Organization) -> None:
+    found = await taken(radio, NAMED, role="manager")
+    scopes = ["clients:import", "imports.import:read", *READS]
+    role = await become(radio, "clients:delete", *scopes)
+    answer = await List(radio, role, found.document).call("POST", "/revert")
+    roles = (await radio.call("admin", "GET", "/v1/roles?name=Own")).json()["data"]
+    path = f"/v1/roles/{roles[0]['id']}"
+    changed = await radio.call("admin", "PATCH", path, json={"scopes": scopes})
+    assert changed.status_code == 200, changed.text
+    await work(radio)
+    ended = (await radio.call("admin", "GET", answer.headers["location"])).json()
+    assert (ended["state"], ended["error"]["code"]) == ("failed", "forbidden")
+    assert len(await clients(radio)) == 1
 
 
 async def test_bodies_are_refused_in_the_documented_order(radio: Organization) -> None:
