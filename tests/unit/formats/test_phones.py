@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from crm_api.core.formats.phones import Phone, parse_phone
+from crm_api.core.formats.phones import Phone, parse_phone, searched_digits
 
 UGANDAN = Phone("+256772123456", "0772 123456", "+256 772 123456", "UG", "mobile")
 AMERICAN = Phone("+13102461501", "(310) 246-1501", "+1 310-246-1501", "US", "fixed_line_or_mobile")
@@ -193,3 +193,17 @@ def test_real_lists_of_restaurants_lose_only_what_is_no_number(file: str, accept
         except ValueError:
             continue
     assert len(read) == accepted == len(texts) - 1
+
+
+@pytest.mark.parametrize(
+    ("phone", "digits"),
+    [
+        (UGANDAN, ["256772123456", "0772123456"]),
+        (AMERICAN, ["13102461501"]),
+        (parse_phone("+390612345678"), ["390612345678"]),
+    ],
+)
+def test_number_is_searched_as_it_is_dialled_at_home_and_abroad(
+    phone: Phone, digits: list[str]
+) -> None:
+    assert searched_digits(phone.e164, phone.national) == digits
