@@ -12,7 +12,6 @@ from sqlalchemy import (
     exists,
     func,
     literal,
-    literal_column,
     select,
 )
 
@@ -38,7 +37,7 @@ from crm_api.contacts.repository import (
     sort_key,
 )
 from crm_api.kit.guard import ORG
-from crm_api.kit.listing import Listing, amount_filter, child_filter, compare
+from crm_api.kit.listing import Listing, amount_filter, child_filter, compare, nulls_last
 from crm_api.kit.refs import ref_filter
 from crm_api.kit.suggesting import Suggesting
 
@@ -62,16 +61,6 @@ def _typed_filter(main: Any, op: str, at: tuple[int, bool]) -> ColumnElement[boo
     return compare(cast(effective_type(main), Text), op, n, many=many)
 
 
-def _nulls_last(column: str, low: str, high: str, kind: str) -> Any:
-    """Nulls last either way needs a sentinel, and an index, for each direction."""
-
-    def key(main: Any, descending: bool) -> ColumnElement[Any]:  # the kit's signature
-        sentinel: ColumnElement[Any] = literal_column(f"'{low if descending else high}'::{kind}")
-        return func.coalesce(main.c[column], sentinel)
-
-    return key
-
-
 CLIENT_LISTING = Listing(
     shape=CLIENT_SHAPE,
     filters={
@@ -90,8 +79,8 @@ CLIENT_LISTING = Listing(
     },
     sorts={
         "name": lambda main, _: main.c.name_key,
-        "last_activity_at": _nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
-        "credit_limit": _nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
+        "last_activity_at": nulls_last("last_activity_at", "-infinity", "infinity", "timestamptz"),
+        "credit_limit": nulls_last("credit_limit", str(-(2**63)), str(2**63 - 1), "bigint"),
     },
     search="search_clients",
 )

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     DateTime,
+    FromClause,
     LargeBinary,
     Table,
     Text,
@@ -39,9 +40,10 @@ from crm_api.clients.repository import (
     people_text,
 )
 from crm_api.contacts.repository import CONTACT_SEARCH
+from crm_api.core.access import Rights
 from crm_api.core.db import Database, Statement
 from crm_api.kit.guard import ORG
-from crm_api.kit.projection import words
+from crm_api.kit.projection import Sources, json_one, words
 from crm_api.kit.purging import referred
 from crm_api.kit.reading import IDS
 from crm_api.kit.refs import whole_ref
@@ -231,6 +233,39 @@ LEVEL_THEN = Statement(
     )
 )
 """The engagement level of a type as its catalogue had it at an instant."""
+
+# ------------------------------------------------------------- what belongs to a client
+
+
+def lifecycles_for(rights: Rights) -> list[str]:
+    """The lifecycles in which who holds these rights may open a client."""
+    found = ["live"]
+    if rights.can("clients", "read_archived"):
+        found.append("archived")
+    if rights.can("clients", "read_deleted"):
+        found += ["deleted", "merged", "erased"]
+    return found
+
+
+def client_is_there(main: FromClause, rights: Rights) -> ColumnElement[bool]:
+    """What belongs to a client that the reader may not open does not exist either."""
+    its = CLIENTS.alias("its")
+    opened = select(literal(1)).where(
+        its.c.organization_id == ORG,
+        its.c.id == main.c.client_id,
+        its.c.lifecycle.in_(words(*lifecycles_for(rights))),
+    )
+    return or_(main.c.client_id.is_(None), exists(opened.correlate(main)))
+
+
+def client_name(sources: Sources, _: Rights) -> ColumnElement[Any]:
+    inner = (
+        select(CLIENTS.c.id, CLIENTS.c.name)
+        .where(CLIENTS.c.organization_id == ORG, CLIENTS.c.id == sources.main.c.client_id)
+        .correlate(sources.main)
+    )
+    return json_one(inner, "of")
+
 
 # ------------------------------------------------------------- before a removal
 

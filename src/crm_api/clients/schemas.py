@@ -173,7 +173,7 @@ class Client(Resource):
     ]
     last_activity_at: Annotated[
         datetime | None,
-        Rule("card", NEVER, filter=Op.RANGE | Op.NULL, sort=True),
+        Rule("card", NEVER, filter=Op.RANGE | Op.NULL, sort=True, decides=False),
         Field(description="The latest interaction or transaction."),
     ] = None
     engagement_level: Annotated[
@@ -198,7 +198,7 @@ class Client(Resource):
     ]
     updated_at: Annotated[
         datetime,
-        Rule("stamp", NEVER, filter=Op.RANGE, sort=True, moves_with_all=True),
+        Rule("stamp", NEVER, filter=Op.RANGE, sort=True, moves_with_all=True, decides=False),
         Field(description="When anything of it last changed."),
     ]
     type: Annotated[

@@ -38,13 +38,12 @@ from crm_api.core.db import Database, Statement
 from crm_api.kit.changes import Entry, block_digest, head_step
 from crm_api.kit.guard import ORG
 from crm_api.kit.indexing import Rows, new_rows
-from crm_api.kit.writing import STAMPED
+from crm_api.kit.writing import OF_NEW_ROWS, STAMPED
 from crm_api.models import ChangeRow, table_of
 
 _CHANGES: Final = table_of(ChangeRow)
 _NUMBERED: Final = "number"
 _ORDINAL: Final = "ordinal"
-_OF_A_NEW_ROW: Final = STAMPED - {"type_override_at", "finished_at"}
 _FROM_HEAD: Final = frozenset({"organization_id", "position", "at", "block_start", "block_hash"})
 
 
@@ -193,7 +192,7 @@ def _log_row(entry: Entry) -> dict[str, Any]:
 @lru_cache(maxsize=256)
 def _statement(parts: tuple[_Part, ...], ensured: tuple[_Part, ...], log: _Part) -> Statement:
     """One statement for each set of columns; the first table is the one that takes numbers."""
-    head = head_step(numbers=_COUNT)
+    head = head_step(numbers=_COUNT if _NUMBERED in parts[0].table.c else 0)
     steps = [_insert(part, head) for part in parts]
     steps += [_insert(part, head, ignore=True) for part in ensured]
     return Statement(select(head.c.first).add_cte(*steps, _log(log, head)))
@@ -205,7 +204,7 @@ _COUNT: Final = bindparam("count", type_=BigInteger())
 def _insert(part: _Part, head: CTE, *, ignore: bool = False) -> CTE:
     table, rows = part.table, _unnested(part)
     values = _values(part, rows)
-    values |= {name: head.c.at for name in sorted(_OF_A_NEW_ROW) if name in table.c}
+    values |= {name: head.c.at for name in sorted(OF_NEW_ROWS) if name in table.c}
     if _NUMBERED in table.c:
         # The head counted them all: the first of n gets its number minus n, plus one.
         values[_NUMBERED] = head.c.number - _COUNT + rows.c[_ORDINAL]

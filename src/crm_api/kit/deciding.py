@@ -16,7 +16,7 @@ from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.faults import faults_of
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.fields import Field, Resource, Write, mask_of, seen_value
-from crm_api.kit.projection import etag_of
+from crm_api.kit.projection import decided_on, etag_of
 from crm_api.kit.scope import Scope
 
 _MISSING = object()
@@ -212,7 +212,7 @@ def require_current(if_match: str | None, seen: str, sent: Collection[str]) -> N
     if if_match is None or if_match.strip() == "*":
         return
     etag = etag_of(seen)
-    if etag in [part.strip() for part in if_match.split(",")]:
+    if decided_on(etag) in map(decided_on, if_match.split(",")):
         return
     document = json.loads(seen)
     current = {name: document[name] for name in sent if name in document}

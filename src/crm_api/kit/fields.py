@@ -62,6 +62,8 @@ class Rule:
     """A second (resource, group) that the reader must read: the value speaks of that one too."""
     moves_with_all: bool = False
     """Each change of any field moves it: only who reads every field reads it."""
+    decides: bool = True
+    """Whether an `If-Match` fails when it moved; not for what follows from other records."""
     defaulted: bool = False
     """The system sets it when a create does not: always there, never required, never null."""
     catalogue: str | None = None

@@ -4,8 +4,10 @@ A hidden field never leaves the database, and no Python runs for each row.
 """
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -23,7 +25,7 @@ from sqlalchemy import (
 )
 
 from crm_api.core.access import Rights
-from crm_api.kit.fields import Resource
+from crm_api.kit.fields import RESOURCES, Resource
 from crm_api.kit.guard import ORG
 
 
@@ -51,6 +53,12 @@ class Shape:
     """Fields that are not simply the column of the same name."""
     expansions: Mapping[str, tuple[tuple[str, str], Expression]] = field(default_factory=dict)
     """`?expand=` key → the (resource, group) it takes, and the expression that answers it."""
+    there: Callable[[FromClause, Rights], ColumnElement[bool]] | None = None
+    """Whether a row is there for these rights at all, beyond its lifecycle."""
+
+    def there_for(self, main: FromClause, rights: Rights) -> list[ColumnElement[bool]]:
+        """The condition of every read: a row that does not meet it does not exist."""
+        return [] if self.there is None else [self.there(main, rights)]
 
     def columns(
         self, sources: Sources, rights: Rights, names: Sequence[str], expand: Sequence[str] = ()
@@ -133,7 +141,33 @@ def children(
     )
 
 
-def etag_of(body: bytes | str) -> str:
-    """The strong ETag of a representation: a digest of the bytes that this caller sees."""
-    raw = body.encode() if isinstance(body, str) else body
-    return f'"{hashlib.sha256(raw).hexdigest()[:32]}"'
+def etag_of(body: str) -> str:
+    """The strong ETag of a representation: a digest of the bytes that this caller sees.
+
+    What no decision was made on (`Rule.decides`) has a digest of its own behind the other: it moves
+    the ETag, and `If-None-Match` sees it; `If-Match` looks at the first part alone.
+    """
+    aside = "".join(_undecided().findall(body))
+    if not aside:
+        return f'"{_digest(body)[:32]}"'
+    return f'"{_digest(_undecided().sub("", body))[:32]}-{_digest(aside)[:16]}"'
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def decided_on(etag: str) -> str:
+    """The part of an ETag that tells whether a decision made on it still stands."""
+    return etag.strip().partition("-")[0].rstrip('"')
+
+
+@cache
+def _undecided() -> re.Pattern[str]:
+    """The fields of this kind in a document, as PostgreSQL and `as_text` write it.
+
+    Inside a JSON string no quote stands without a backslash, so that none is taken for a key.
+    """
+    names = {n for cls in RESOURCES.values() for n, f in cls.fields.items() if not f.rule.decides}
+    keys = "|".join(sorted(names)) or "(?!)"
+    return re.compile(f',"(?:{keys})":(?:null|"[^"]*")')

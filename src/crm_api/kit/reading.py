@@ -50,7 +50,7 @@ def _get(
         inner = (
             select(*shape.columns(Sources(shape.table), rights, of, expanded))
             .select_from(shape.table)
-            .where(*_this_row(shape, own=reads_own_alone(shape.resource, rights)))
+            .where(*_this_row(shape, rights))
         )
         return as_json(inner).scalar_subquery()
 
@@ -67,18 +67,21 @@ def readable(shape: Shape, rights: Rights) -> tuple[str, ...]:
     return mask_of(shape.resource, rights).read or ("id",)
 
 
-def _this_row(shape: Shape, *, own: bool) -> list[ColumnElement[bool]]:
+def _this_row(shape: Shape, rights: Rights) -> list[ColumnElement[bool]]:
     return [
         shape.table.c.organization_id == ORG,
         shape.table.c.id == bindparam("id", type_=Uuid()),
         shape.table.c.lifecycle == func.any(LIFECYCLES),
-        *(own_rows(shape) if own else []),
+        *rows_there(shape, rights),
     ]
 
 
-def own_rows(shape: Shape) -> list[ColumnElement[bool]]:
-    """For who reads only what it made: a record of somebody else does not exist."""
-    return [shape.table.c[shape.resource.author] == bindparam("me", type_=Uuid())]
+def rows_there(shape: Shape, rights: Rights) -> list[ColumnElement[bool]]:
+    """Which rows exist for these rights; for who reads only what it made, none of somebody else."""
+    found = shape.there_for(shape.table, rights)
+    if reads_own_alone(shape.resource, rights):
+        found.append(shape.table.c[shape.resource.author] == bindparam("me", type_=Uuid()))
+    return found
 
 
 async def get_one(
@@ -109,13 +112,13 @@ def _load(
     kind: GuardKind,
     aside: tuple[tuple[str, Any], ...],
     full: Rights,
-    masked: Rights | None,
+    rights: Rights | None,
     *,
-    own: bool,
+    with_seen: bool,
 ) -> Statement:
     main = shape.table
     names = tuple(shape.resource.fields)
-    here = _this_row(shape, own=own)
+    here = _this_row(shape, rights or full)
     document = as_json(
         select(*shape.columns(Sources(main), full, names)).select_from(main).where(*here)
     ).scalar_subquery()
@@ -126,9 +129,9 @@ def _load(
         row.scalar_subquery().label("row"),
         *(cast(build(), Text).label(name) for name, build in aside),
     ]
-    if masked is not None:
-        seen = readable(shape, masked)
-        inner = select(*shape.columns(Sources(main), masked, seen)).select_from(main)
+    if with_seen and rights is not None:
+        seen = readable(shape, rights)
+        inner = select(*shape.columns(Sources(main), rights, seen)).select_from(main)
         columns.append(as_json(inner.where(*here)).scalar_subquery().label("seen"))
     return Statement(select(*columns))
 
@@ -155,9 +158,10 @@ async def load_one(
     Keys: `document`, `row`, each of `aside`, and `seen` (the caller's own representation).
     """
     actor = scope.actor
-    own = reads_own_alone(shape.resource, actor.rights)
-    masked = actor.rights if with_seen else None
-    statement = _load(shape, guard_kind(actor), aside, full, masked, own=own)
+    # One statement serves all rights, where nothing of it depends on them.
+    depends = with_seen or bool(rows_there(shape, actor.rights))
+    rights = actor.rights if depends else None
+    statement = _load(shape, guard_kind(actor), aside, full, rights, with_seen=with_seen)
     every = ["live", "archived", "deleted", "merged", "erased"]
     values = guard_values(actor) | {"id": row_id, "lifecycles": every}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)

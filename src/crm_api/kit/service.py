@@ -31,7 +31,7 @@ from crm_api.kit.replies import PageReply, Reply, one, page
 from crm_api.kit.scope import Scope
 from crm_api.kit.suggesting import Suggesting, asked_for, suggest
 from crm_api.kit.trees import SearchReader
-from crm_api.kit.writing import Write, write_one
+from crm_api.kit.writing import Following, Write, write_one
 
 FULL = Rights((frozenset({"*"}),))
 """What a decision reads: everything; what is answered is masked by the caller's own rights."""
@@ -300,15 +300,17 @@ class RecordService:
             Serialization: the row moved on since; decide again.
         """
         entry = self.entry(present.id, present.version + 1, action, diff)
+        following, told = self.follows(present, row)
         write = Write(
             "update",
             present.id,
             row,
-            [*entries, entry],
+            [*entries, entry, *told],
             present.version,
             replaced=replaced or {},
             added=added or {},
             ensured=ensured or {},
+            following=following,
         )
         followers = followers_of(self.resource.singular, diff)
         if not followers:
@@ -318,6 +320,14 @@ class RecordService:
             for follower in followers:
                 await follower(self.scope, present.id)
             return reply
+
+    def follows(
+        self,
+        present: Present,  # noqa: ARG002  # for who overrides it
+        row: Mapping[str, Any],  # noqa: ARG002  # as above
+    ) -> tuple[Following | None, Sequence[Entry]]:
+        """What the columns that are set mean for another record, and what its log says of it."""
+        return None, ()
 
     async def _written(self, write: Write, claim: Claim | None) -> Reply:
         found = await write_one(self.scope, self.shape, write, self.parent, claim)

@@ -46,9 +46,36 @@ from crm_api.kit.scope import Scope
 from crm_api.models import HeadRow
 
 STAMPED = frozenset(
-    {"created_at", "updated_at", "type_since", "type_override_at", "due_at", "finished_at"}
+    {
+        "created_at",
+        "updated_at",
+        "type_since",
+        "type_override_at",
+        "due_at",
+        "finished_at",
+        "recorded_at",
+        "done_at",
+    }
 )
 """Columns that take the write's own time, which only the head knows."""
+OF_NEW_ROWS = STAMPED - {"type_override_at", "finished_at", "done_at"}
+"""Those that a new row takes, whatever is said of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Following:
+    """A value of another record that follows from the write. Its version stays.
+
+    The record must be live, and the value the one that the decision was made on: else nothing is
+    written, and the decision is made again.
+    """
+
+    table: Table
+    row_id: UUID
+    column: str
+    before: Any
+    after: Any
+    """As the driver takes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +96,7 @@ class Write:
     """Other table → rows that shall exist (a tag's catalogue entry)."""
     numbers: int = 0
     """How many human numbers this write takes."""
+    following: Following | None = None
 
 
 def typed(table: Table) -> dict[str, Any]:
@@ -90,7 +118,7 @@ def inserted(
     """Insert the rows of the JSON parameter `name` into the table."""
     rows = recordset(name, typed(table))
     names = [c.name for c in table.columns if c.name != "organization_id"]
-    values = [head.c.at if n in STAMPED else value_of(table, n, rows.c[n]) for n in names]
+    values = [head.c.at if n in OF_NEW_ROWS else value_of(table, n, rows.c[n]) for n in names]
     source = select(ORG, *values).select_from(rows.join(head, true())).where(*conditions)
     if ignore:
         put = (
@@ -184,14 +212,17 @@ def _update_row(table: Table, head: CTE) -> CTE:
     )
 
 
-def _locked_target(table: Table) -> CTE:
-    """The row, locked after the head, if it still has the version that was decided on."""
-    lock = (
+def _locked_head() -> CTE:
+    return (
         select(HeadRow.organization_id)
         .where(HeadRow.organization_id == ORG)
         .with_for_update()
         .cte("lock")
     )
+
+
+def _locked_target(table: Table, lock: CTE) -> CTE:
+    """The row, locked after the head, if it still has the version that was decided on."""
     return (
         select(table.c.id)
         .where(
@@ -202,6 +233,43 @@ def _locked_target(table: Table) -> CTE:
         )
         .with_for_update()
         .cte("target")
+    )
+
+
+def _locked_other(table: Table, column: str, lock: CTE) -> CTE:
+    """The other record, locked after the head, if it is as the decision found it."""
+    before = bindparam("other_before", type_=table.c[column].type)
+    return (
+        select(table.c.id)
+        .where(
+            table.c.organization_id == ORG,
+            table.c.id == bindparam("other_id", type_=Uuid()),
+            table.c.lifecycle == "live",
+            table.c[column].is_not_distinct_from(before),
+            exists(select(lock.c.organization_id)),
+        )
+        .with_for_update()
+        .cte("other")
+    )
+
+
+def _update_other(table: Table, column: str, head: CTE) -> CTE:
+    values: dict[str, ColumnElement[Any]] = {
+        column: bindparam("other_after", type_=table.c[column].type)
+    }
+    if "updated_at" in table.c:
+        values["updated_at"] = head.c.at
+    return (
+        update(table)
+        .where(
+            table.c.organization_id == ORG,
+            table.c.id == bindparam("other_id", type_=Uuid()),
+            head.c.first.is_not(None),
+            table.c[column].is_distinct_from(values[column]),
+        )
+        .values(values)
+        .returning(table.c.id)
+        .cte("followed")
     )
 
 
@@ -218,32 +286,37 @@ class _Asked:
     claimed: bool
     indexed: tuple[str, ...]
     """The columns of the search row that are made."""
+    following: tuple[Table, str] | None
 
 
 @lru_cache(maxsize=512)
 def _write(shape: Shape, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
     table = shape.table
     allowed = guard(kind)
+    lock = _locked_head()
+    still = [] if asked.following is None else [_locked_other(*asked.following, lock)]
+    if asked.operation == "update":
+        still.append(_locked_target(table, lock))
+    head = head_step(allowed, *(exists(select(s.c.id)) for s in still), numbers=asked.numbers)
     if asked.operation == "insert":
-        head = head_step(allowed, numbers=asked.numbers)
         written = _insert_row(table, head)
         puts = {t.name: inserted(t, t.name, head) for t in asked.replaced}
     else:
-        head = head_step(allowed, exists(select(_locked_target(table).c.id)), numbers=asked.numbers)
         written = _update_row(table, head)
         mine = bindparam("id", type_=Uuid())
         puts = {t.name: replaced(t, t.c[asked.parent] == mine, head) for t in asked.replaced}
     added = {t.name: inserted(t, t.name, head) for t in asked.added}
     ensured = [inserted(t, t.name, head, ignore=True) for t in asked.ensured]
     names = readable(shape, rights)
-    sources = Sources(written, puts)
-    body = as_json(select(*shape.columns(sources, rights, names)).select_from(written)).cte("reply")
+    near = Sources(written, puts | added)
+    body = as_json(select(*shape.columns(near, rights, names)).select_from(written)).cte("reply")
     steps = [*puts.values(), *added.values(), *ensured, log_step(head)]
     index = index_of(table)
     if index is not None and asked.indexed:
-        near = Sources(written, puts | added)
         is_new = asked.operation == "insert"
         steps.append(index_step(index, written, asked.indexed, near, is_new=is_new))
+    if asked.following is not None:
+        steps.append(_update_other(*asked.following, head))
     if asked.claimed:
         steps.append(
             record_step(head, select(body.c.body).scalar_subquery(), bindparam("id", type_=Uuid()))
@@ -291,6 +364,7 @@ async def write_one(
         write.numbers,
         claim is not None,
         indexed,
+        None if write.following is None else (write.following.table, write.following.column),
     )
     statement = _write(shape, actor.rights, guard_kind(actor), asked)
     values = guard_values(actor) | log_values(write.entries) | searched
@@ -303,6 +377,12 @@ async def write_one(
     values |= (
         {"row": f"[{row}]"} if write.operation == "insert" else {"row": row, "rows": f"[{row}]"}
     )
+    if write.following is not None:
+        values |= {
+            "other_id": write.following.row_id,
+            "other_before": write.following.before,
+            "other_after": write.following.after,
+        }
     if claim is not None:
         values |= record_values(claim, shape.resource.singular)
     async with scope.db.savepoint():
