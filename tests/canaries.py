@@ -27,6 +27,11 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("communications", "lifecycle"): "by CHECK",
+    ("communications", "direction"): "by CHECK",
+    ("communications", "state"): "by CHECK",
+    ("tasks", "lifecycle"): "by CHECK",
+    ("tasks", "state"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
     ("imports", "match_by"): "by CHECK",
@@ -96,6 +101,15 @@ def client_body(mark: str, person: Mapping[str, Any], refs: Mapping[str, Any]) -
     }
 
 
+CALL: Mapping[str, Any] = {
+    "kind": "call",
+    "subject": _text(),
+    "body": _text(),
+    "participants": [{"name": _text()}],
+    "workflow": CANARY,
+    "action_items": [{"title": _text()}],
+}
+
 # What else stands in each table: which row may be filled by hand, as nothing reads it afterwards.
 _INERT: Mapping[str, str] = {
     "catalogue_entries": f"catalogue = 'regions' AND key = '{CANARY}'",
@@ -120,6 +134,8 @@ _INERT: Mapping[str, str] = {
     "client_refs": "client_id = $2",
     "client_sites": "client_id = $2",
     "client_tags": "client_id = $2",
+    "communications": "client_id = $2",
+    "tasks": "client_id = $2",
     "contact_emails": "true",
     "contact_phones": "true",
     "contact_refs": "true",
@@ -144,6 +160,7 @@ class Bystander:
                 ("GET", "/v1/clients?expand=contacts,owner&count=capped", None),
                 ("POST", "/v1/clients?dry_run=true", dry),
                 ("GET", f"{one}/history", None),
+                ("GET", f"{one}/communications", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -197,7 +214,7 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     invited = {"name": _text(), "role": "presenter", "email": f"guest@{CANARY}.example.com"}
     await ok("POST", "/v1/users", invited)
     everything = ["clients.*:*", "clients:*", "contacts.*:*", "contacts:*", "users.*:read",
-                  "catalogues.*:read"]  # fmt: skip
+                  "catalogues.*:read", "communications.*:read", "tasks.*:read"]  # fmt: skip
     key = await ok("POST", "/v1/api-keys", {"name": _text("live"), "scopes": everything})
     await ok("POST", "/v1/api-keys", {"name": _text("inert"), "scopes": everything})
     clients = []
@@ -211,6 +228,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         refs = {"source": CANARY, "id": f"{CANARY}-{mark}"}
         body = client_body(mark, person, refs)
         clients.append(await ok("POST", "/v1/clients", body))
+    for client in clients:
+        await ok("POST", f"/v1/clients/{client['id']}/communications", CALL)
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     reason = {"value": "active_advertiser", "reason": _text()}

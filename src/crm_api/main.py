@@ -13,6 +13,9 @@ from crm_api.clients.past_router import router as client_past
 from crm_api.clients.refs_router import router as client_refs
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
+from crm_api.communications.router import of_clients as communications_of_clients
+from crm_api.communications.router import of_contacts as communications_of_contacts
+from crm_api.communications.router import router as communications
 from crm_api.contacts.past_router import router as contact_past
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
@@ -44,6 +47,8 @@ from crm_api.meta.router import router as meta
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
+from crm_api.tasks.router import router as tasks
+from crm_api.tasks.router import schedule as follow_ups
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.
@@ -85,8 +90,15 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # The busiest first: each route that does not match costs some microseconds. Not included but
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
+    logged = (
+        communications,
+        communications_of_clients,
+        communications_of_contacts,
+        tasks,
+        follow_ups,
+    )
     more = (client_refs, client_overrides, client_past)
-    parts = (*records, *more, identity, catalogues, imports, exports, organization, meta)
+    parts = (*records, *logged, *more, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

@@ -9,11 +9,15 @@ from sqlalchemy import Table
 from crm_api.clients import drafting as clients
 from crm_api.clients.listing import CLIENT_LISTING
 from crm_api.clients.repository import CHILDREN
+from crm_api.communications import drafting as communications
+from crm_api.communications.repository import COMMUNICATION_LISTING
 from crm_api.contacts import drafting as contacts
 from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
 from crm_api.kit.listing import Listing
+from crm_api.tasks import service as tasks
+from crm_api.tasks.repository import TASK_LISTING
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,8 @@ CONTACT_CHILDREN = set(CONTACT_TABLES.values())
 RECORDS = {
     "clients": Record(CLIENT_LISTING, clients.PLAIN, {*clients.SETTLED, *CHILDREN.values()}),
     "contacts": Record(CONTACT_LISTING, contacts.PLAIN, CONTACT_CHILDREN),
+    "communications": Record(COMMUNICATION_LISTING, communications.PLAIN, communications.SETTLED),
+    "tasks": Record(TASK_LISTING, tasks.PLAIN, ()),
 }
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 

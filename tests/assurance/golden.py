@@ -10,6 +10,9 @@ MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
     "clients",
     "contacts",
+    "communications",
+    "tasks",
+    "follow_ups",
     "users",
     "roles",
     "api_keys",

@@ -40,6 +40,10 @@ def body_of(operation: str, known: Known) -> Json | None:
     creates: dict[str, Json] = {
         "create_client": minimal("clients"),
         "create_contact": minimal("contacts"),
+        "create_communication": minimal("communications", known),
+        "log_client_communication": {"kind": "call", "subject": f"Call {mark}"},
+        "log_contact_communication": {"kind": "call", "subject": f"Call {mark}"},
+        "create_task": minimal("tasks"),
         "invite_user": minimal("users"),
         "create_role": minimal("roles"),
         "create_api_key": minimal("api_keys"),
@@ -57,6 +61,8 @@ def body_of(operation: str, known: Known) -> Json | None:
         "patch_client": {"remarks": f"Remark {mark}"},
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
+        "patch_communication": {"subject": f"Subject {mark}"},
+        "patch_task": {"title": f"Title {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "upsert_client": {"remarks": f"Remark {mark}"},
         "upsert_contact": {"honorific": f"Dr {mark}"},
@@ -84,8 +90,16 @@ PLAIN_IDS = {
     "api_key_id": ("api_keys", "id"),
     "export_id": ("exports", "id"),
     "key": ("catalogues", "key"),
+    "communication_id": ("communications", "id"),
+    "task_id": ("tasks", "id"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
+BEFORE = {
+    "restore_communication": ("DELETE", "/v1/communications/{communication_id}"),
+    "restore_task": ("DELETE", "/v1/tasks/{task_id}"),
+    "reopen_task": ("POST", "/v1/tasks/{task_id}/complete"),
+}
+"""Operation → what is done to the record, so that it has something to do."""
 
 
 async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
@@ -109,9 +123,7 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["user_id"] = made["id"]
         if operation == "enable_user":
             await world.admin("POST", f"/v1/users/{made['id']}/disable")
-    for name, (resource, key) in PLAIN_IDS.items():
-        if f"{{{name}}}" in path:
-            found[name] = (await world.make(resource))[key]
+    found |= await _plain(world, operation, path)
     if "{import_id}" in path:
         found["import_id"] = await _import(world, operation)
     if "{operation_id}" in path:
@@ -120,6 +132,18 @@ async def own_ids(world: World, operation: str, path: str) -> Mapping[str, str]:
         found["operation_id"] = str(queued.id)
         if operation != "cancel_operation":
             await world.admin("POST", f"/v1/operations/{queued.id}/cancel")
+    return found
+
+
+async def _plain(world: World, operation: str, path: str) -> dict[str, str]:
+    found = {
+        name: (await world.make(resource))[key]
+        for name, (resource, key) in PLAIN_IDS.items()
+        if f"{{{name}}}" in path
+    }
+    if operation in BEFORE:
+        method, place = BEFORE[operation]
+        await world.admin(method, filled(place, found))
     return found
 
 

@@ -10,6 +10,8 @@ from tests.assurance.world import CREDENTIALS, PRINCIPALS, World
 from tests.checks import refused
 
 Json = dict[str, Any]
+KEPT = [*table("history")]
+"""Resources whose records have a history."""
 
 
 async def change_each(world: World, resource: str, place: str, role: str) -> set[str]:
@@ -42,16 +44,16 @@ async def history_of(world: World, role: str, kind: str, place: str) -> list[Jso
 
 @pytest.fixture(scope="module")
 async def changed(world: World) -> dict[str, tuple[str, set[str]]]:
-    """A client and a contact whose every field the administrator changed."""
+    """A record of each kind whose every field the administrator changed."""
     found = {}
-    for resource in ("clients", "contacts"):
+    for resource in KEPT:
         place = await world.place(resource)
         found[resource] = (place, await change_each(world, resource, place, "admin"))
     return found
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts"])
+@pytest.mark.parametrize("resource", KEPT)
 async def test_history_tells_the_readable_fields_of_whom_the_role_may_know(
     world: World, changed: dict[str, tuple[str, set[str]]], resource: str, role: str, kind: str
 ) -> None:
@@ -76,7 +78,7 @@ async def test_history_tells_the_readable_fields_of_whom_the_role_may_know(
     assert all(("user_agent" in entry) == with_address for entry in entries)
 
 
-@pytest.mark.parametrize("resource", ["clients", "contacts"])
+@pytest.mark.parametrize("resource", KEPT)
 @pytest.mark.parametrize("role", [r for r in ROLES if table("history")["clients"][r] == "own"])
 async def test_own_changes_are_told_to_their_author_alone(
     world: World, resource: str, role: str
@@ -91,7 +93,7 @@ async def test_own_changes_are_told_to_their_author_alone(
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts"])
+@pytest.mark.parametrize("resource", [*table("past")])
 async def test_past_shows_the_readable_fields_to_whom_the_role_may_look_back(
     world: World, changed: dict[str, tuple[str, set[str]]], resource: str, role: str, kind: str
 ) -> None:
@@ -115,6 +117,6 @@ async def test_history_of_what_is_not_there_is_no_refusal_of_rights(
     world: World, kind: str
 ) -> None:
     for role in ROLES:
-        for resource in ("clients", "contacts"):
+        for resource in KEPT:
             path = f"/v1/{resource}/01890a5d-ac96-774b-bcce-b302099a8057/history"
             refused(await world.ask(role, kind, "GET", path), 404, "not_found")

@@ -81,12 +81,14 @@ async def test_sorts_are_open_to_who_reads_the_field(
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts"])
+@pytest.mark.parametrize("resource", ["clients", "contacts", "communications", "tasks"])
 async def test_lifecycles_are_listed_to_who_may_open_them(
     world: World, resource: str, role: str, kind: str
 ) -> None:
     found = Deviations()
-    states = {n.partition(".")[2]: c for n, c in table("lifecycles").items() if resource in n}
+    states = {
+        n.partition(".")[2]: c for n, c in table("lifecycles").items() if n.startswith(resource)
+    }
     readable = allowed(f"list_{resource}", role)
     for state, cells in states.items():
         for key in ("lifecycle", "lifecycle[in]"):

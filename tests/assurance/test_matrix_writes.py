@@ -15,6 +15,8 @@ Json = dict[str, Any]
 CREATES = {
     "clients": "create_client",
     "contacts": "create_contact",
+    "communications": "create_communication",
+    "tasks": "create_task",
     "users": "invite_user",
     "roles": "create_role",
     "api_keys": "create_api_key",
@@ -23,6 +25,8 @@ CREATES = {
 UPDATES = {
     "clients": "patch_client",
     "contacts": "patch_contact",
+    "communications": "patch_communication",
+    "tasks": "patch_task",
     "users": "patch_user",
     "roles": "patch_role",
     "organization": "patch_organization",
@@ -65,7 +69,9 @@ async def test_create_takes_the_fields_of_the_role_and_no_other(
         with found.cell(f"create {name}"):
             sent, beside = value_of(world, row, "create")
             expected = refusal_of(row, role, "create")
-            body = minimal(resource) | {name: sent} | (beside if expected is None else {})
+            body = (
+                minimal(resource, world.known) | {name: sent} | (beside if expected is None else {})
+            )
             path = base_of(resource, name)
             answer = await world.ask(role, kind, "POST", path, json=body)
             if not allowed(CREATES[resource], role):
@@ -134,7 +140,7 @@ async def test_unknown_field_is_named(world: World, resource: str, role: str, ki
     answer = await world.ask(role, kind, "PATCH", path, json={"colour": "green"})
     assert pointers(refused(answer, 422, "unknown_field")) == {"/colour"}
     if resource in CREATES:
-        body = minimal(resource) | {"colour": "green"}
+        body = minimal(resource, world.known) | {"colour": "green"}
         answer = await world.ask(role, kind, "POST", base_of(resource), json=body)
         assert pointers(refused(answer, 422, "unknown_field")) == {"/colour"}
 
@@ -147,7 +153,7 @@ async def test_all_forbidden_fields_of_a_create_are_named_before_any_fault(
     expected = {n for n, r in rows.items() if r.ever("create") and not r.may(role, "create")}
     if not allowed(CREATES[resource], role) or not expected:
         return
-    body = minimal(resource) | {name: {"not": ["a value"]} for name in expected}
+    body = minimal(resource, world.known) | {name: {"not": ["a value"]} for name in expected}
     body |= {"colour": "green", "id": 7}
     answer = await world.ask(role, kind, "POST", base_of(resource), json=body)
     assert pointers(refused(answer, 403, "field_not_writable")) == {f"/{n}" for n in expected}

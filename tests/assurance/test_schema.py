@@ -21,6 +21,7 @@ from sqlalchemy.schema import SchemaItem
 
 from crm_api.catalogues.repository import ENTRY_SHAPE
 from crm_api.clients.repository import CLIENT_SHAPE
+from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.contacts.repository import CONTACT_SHAPE
 from crm_api.exports.repository import EXPORT_SHAPE
 from crm_api.identity.repository import KEY_SHAPE, ROLE_SHAPE, USER_SHAPE
@@ -31,11 +32,15 @@ from crm_api.kit.projection import Shape
 from crm_api.models import metadata
 from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
+from crm_api.tasks.repository import FOLLOW_UP_SHAPE, TASK_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 
 SHAPES = (
     CLIENT_SHAPE,
     CONTACT_SHAPE,
+    COMMUNICATION_SHAPE,
+    TASK_SHAPE,
+    FOLLOW_UP_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from crm_api.clients.schemas import Client
+from crm_api.communications.schemas import Communication
 from crm_api.contacts.schemas import Contact
 from crm_api.kit.fields import Resource
+from crm_api.tasks.schemas import Task
 from tests.assurance.samples import samples_of
 
 
@@ -19,6 +21,7 @@ class Known:
     contact_id: str
     user_id: str
     other_user_id: str
+    communication_id: str = ""
     role: str = "presenter"
 
 
@@ -124,6 +127,28 @@ _CONTACT: Mapping[str, Values] = {
     "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
     "reports_to_id": fresh(lambda k: k.contact_id),
 }
+NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
+_COMMUNICATION: Mapping[str, Values] = {
+    "client_id": Values(lambda k: k.client_id, _constant(NOBODY)),
+    "kind": two("email", "meeting"),
+    "direction": two("in", "in"),
+    "state": two("held", "cancelled"),
+    "occurred_at": two("2026-01-31T09:30:00.000000Z", "2026-02-01T09:30:00.000000Z"),
+    "participants": fresh(
+        lambda _: [{"contact_id": None, "user_id": None, "name": f"Person {_mark()}"}]
+    ),
+    "action_items": fresh(lambda _: [{"title": f"Item {_mark()}"}]),
+    "workflow": two("customer_relationship", "another"),
+    "parent_id": fresh(lambda k: k.communication_id),
+}
+_TASK: Mapping[str, Values] = {
+    "title": fresh(_text),
+    "kind": two("review", "renewal"),
+    "state": two("done", "done"),
+    "assignee_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
+    "client_id": Values(lambda k: k.client_id, _constant(NOBODY)),
+    "contact_id": Values(lambda k: k.contact_id, _constant(NOBODY)),
+}
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "role": two("presenter", "manager"),
@@ -156,24 +181,27 @@ ENTRY: Mapping[str, Values] = {
 }
 
 UNWRITABLE: dict[str, Any] = {
-    "id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "id": NOBODY,
     "number": "C-999999",
     "lifecycle": "archived",
     "profile_state": "complete",
     "last_activity_at": "2026-01-01T00:00:00.000000Z",
     "engagement_level": "low",
-    "merged_into": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "merged_into": NOBODY,
     "created_at": "2026-01-01T00:00:00.000000Z",
     "updated_at": "2026-01-01T00:00:00.000000Z",
     "type_status": {"effective": "partner"},
     "review_due_on": "2026-01-01",
-    "primary_contact": {"id": "01890a5d-ac96-774b-bcce-b302099a8057"},
+    "primary_contact": {"id": NOBODY},
     "links": ["x"],
     "active": False,
     "state": "disabled",
     "last_signed_in_at": "2026-01-01T00:00:00.000000Z",
     "builtin": True,
-    "created_by": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "created_by": NOBODY,
+    "recorded_by": NOBODY,
+    "communication_id": NOBODY,
+    "done_by": NOBODY,
     "last_used_at": "2026-01-01T00:00:00.000000Z",
     "slug": "another",
     "catalogue": "tags",
@@ -197,9 +225,12 @@ def completed(cls: type[Resource], table: Mapping[str, Values]) -> Mapping[str, 
 
 
 CLIENT, CONTACT = completed(Client, _CLIENT), completed(Contact, _CONTACT)
+COMMUNICATION, TASK = completed(Communication, _COMMUNICATION), completed(Task, _TASK)
 VALUES: Mapping[str, Mapping[str, Values]] = {
     "clients": CLIENT,
     "contacts": CONTACT,
+    "communications": COMMUNICATION,
+    "tasks": TASK,
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,
@@ -215,7 +246,7 @@ def shown(name: str, sent: Any) -> Any:
             return {"address": sent[0]}
         case "phones":
             return {"e164": sent[0]}
-        case "sites":
+        case "sites" | "action_items":
             return sent[0]
         case "contacts":
             return {"roles": ["primary"]}
@@ -227,7 +258,8 @@ def shown(name: str, sent: Any) -> Any:
 def answers_to(name: str, sent: Any, answered: Any) -> bool:
     """Whether the answer holds what was sent."""
     wanted = shown(name, sent)
-    found = answered[0] if name in ("emails", "phones", "sites", "contacts") else answered
+    listed = ("emails", "phones", "sites", "contacts", "action_items")
+    found = answered[0] if name in listed else answered
     if isinstance(wanted, dict) and name not in {"credit_limit", "attributes"}:
         return isinstance(found, dict) and wanted.items() <= found.items()
     return bool(found == wanted)

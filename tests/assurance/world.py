@@ -17,6 +17,9 @@ PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
 BASES: Mapping[str, str] = {
     "clients": "/v1/clients",
     "contacts": "/v1/contacts",
+    "communications": "/v1/communications",
+    "tasks": "/v1/tasks",
+    "follow_ups": "/v1/follow-ups",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -29,6 +32,9 @@ BASES: Mapping[str, str] = {
 SINGULAR: Mapping[str, str] = {
     "clients": "client",
     "contacts": "contact",
+    "communications": "communication",
+    "tasks": "task",
+    "follow_ups": "follow_up",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -86,11 +92,14 @@ class World:
             return await self._exported()
         if resource == "operations":
             return await self._operation()
+        if resource == "follow_ups":
+            # Each client has one whose type has an interval, as the default one.
+            return await self.make("clients")
         if resource == "imports":
             sent = {"file": ("list.csv", a_list())}
             listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)
             return listed
-        body = minimal(resource) | fields
+        body = minimal(resource, self.known) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made
 
@@ -126,12 +135,15 @@ def a_list() -> bytes:
     return f"name,email\r\nListed {mark},{mark}@example.com\r\n".encode()
 
 
-def minimal(resource: str) -> dict[str, Any]:
+def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
     """The least that a create takes."""
     mark = secrets.token_hex(5)
+    whom = {"client_id": known.client_id} if known else {"participants": [{"name": mark}]}
     bodies: dict[str, dict[str, Any]] = {
         "clients": {"name": f"Client {mark}", "emails": [f"{mark}@example.com"]},
         "contacts": {"name": f"Person {mark}"},
+        "communications": {"kind": "call", "subject": f"Call {mark}"} | whom,
+        "tasks": {"title": f"Task {mark}"},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
         "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
         "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},
@@ -169,7 +181,9 @@ async def make_world(organization: Organization) -> World:
     client = await organization.create_client()
     contact = await organization.create_contact()
     people = (await organization.call("admin", "GET", "/v1/users")).json()["data"]
-    known = Known(client["id"], contact["id"], people[0]["id"], people[1]["id"])
+    place = f"/v1/clients/{client['id']}/communications"
+    call = (await organization.call("admin", "POST", place, json={"kind": "call"})).json()
+    known = Known(client["id"], contact["id"], people[0]["id"], people[1]["id"], call["id"])
     scopes = await scopes_of_roles(organization)
     keys = {role: await make_key(organization, scopes[role]) for role in ROLES}
     return World(organization, known, keys)

@@ -9,13 +9,16 @@ from sqlalchemy import (
     Integer,
     Text,
     Uuid,
+    and_,
     bindparam,
     case,
     cast,
     delete,
+    exists,
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -31,7 +34,13 @@ from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Expression, Shape, Sources
-from crm_api.models import CatalogueEntryRow, ClientRow, ClientTagRow, OrganizationRow
+from crm_api.models import (
+    CatalogueEntryRow,
+    ClientRow,
+    ClientTagRow,
+    OrganizationRow,
+    WorkflowTreeRow,
+)
 
 _CATALOGUE = bindparam("catalogue", type_=Text())
 _KEY = bindparam("key", type_=Text())
@@ -88,6 +97,7 @@ USAGE_GROUPS = {catalogue: group for catalogue, (_, group) in USED_BY.items()} |
 }
 _CLIENTS = ClientRow.__table__
 _TAGS = ClientTagRow.__table__
+_TREES = WorkflowTreeRow.__table__
 
 
 def _uses(
@@ -104,8 +114,14 @@ def _uses(
     tagged = count(
         _TAGS.c.organization_id == ORG, _TAGS.c.tag == key, _CLIENTS.c.id == _TAGS.c.client_id
     )
-    staged = case((key == DEFAULT_WORKFLOW, count(_CLIENTS.c.stage.is_not(None))), else_=0)
-    return case(*held, (catalogue == "tags", tagged), else_=staged)
+    tree = select(literal(1)).where(
+        _TREES.c.organization_id == ORG,
+        _TREES.c.client_id == _CLIENTS.c.id,
+        _TREES.c.workflow == key,
+    )
+    planted = exists(tree.correlate_except(_TREES))
+    staged = and_(key == DEFAULT_WORKFLOW, _CLIENTS.c.stage.is_not(None))
+    return case(*held, (catalogue == "tags", tagged), else_=count(or_(planted, staged)))
 
 
 def _usage(sources: Sources, _: Rights) -> ColumnElement[Any]:

@@ -180,6 +180,13 @@ class SiteEntry(BaseModel):
     is_primary: Annotated[bool | None, Field(description="At most one; else the first is.")] = None
 
 
+class ClientName(BaseModel):
+    """The client, as it is called."""
+
+    id: Annotated[UUID, Field(description="Its id.")]
+    name: Annotated[str, Field(max_length=200, description="Its name.")]
+
+
 class Owner(BaseModel):
     """With `expand=owner`: the user who looks after the client, if anybody does."""
 

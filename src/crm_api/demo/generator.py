@@ -154,3 +154,54 @@ _AREAS: Final = {
 
 def _phone(chance: random.Random, pattern: str) -> str:
     return "".join(str(chance.randrange(10)) if c == "#" else c for c in pattern)
+
+
+SUBJECTS: Final = (
+    "What they need next season", "An offer", "The last invoice", "Opening hours", "A complaint",
+    "Getting to know each other", "Renewal of the agreement",
+)  # fmt: skip
+OUTCOMES: Final = ("connected", "connected", "connected", "voicemail", "no_answer")
+KINDS: Final = ("call", "call", "email", "meeting", "visit", "sms")
+HOURS: Final = (7, 8, 9, 11, 13, 14)
+
+
+def logged(scene: Scene, clients: list[tuple[UUID, date]], today: date) -> Iterator[dict[str, Any]]:
+    """Create bodies of communications, the same for the same day; some clients have none yet.
+
+    `clients` are ids with the days of registration.
+    """
+    chance = random.Random(f"{scene.slug}/calls")  # noqa: S311  # as above
+    for n, (client_id, registered) in enumerate(clients):
+        for k in range(n % 4):
+            day = today - timedelta(days=1 + (n * 11 + k * 37) % 150)
+            if day < registered:
+                continue
+            yield _call(chance, client_id, day, n + k) | _agreed(n + k, today)
+        if n % 40 == 0:
+            soon = today + timedelta(days=1 + n % 9)
+            yield _call(chance, client_id, soon, n) | {"kind": "meeting"}
+
+
+def _call(chance: random.Random, client_id: UUID, day: date, n: int) -> dict[str, Any]:
+    kind = KINDS[n % len(KINDS)]
+    body: dict[str, Any] = {
+        "client_id": str(client_id),
+        "kind": kind,
+        "direction": chance.choice(("in", "out")),
+        "occurred_at": f"{day}T{chance.choice(HOURS):02d}:{chance.randrange(60):02d}:00Z",
+        "subject": chance.choice(SUBJECTS),
+    }
+    if kind == "call":
+        body |= {"outcome": chance.choice(OUTCOMES), "duration_minutes": chance.randrange(1, 40)}
+    return body
+
+
+def _agreed(n: int, today: date) -> dict[str, Any]:
+    """One in nine has something to be done, one in seven a follow-up; some of it is late."""
+    found: dict[str, Any] = {}
+    due = today + timedelta(days=n % 20 - 6)
+    if n % 9 == 0:
+        found["action_items"] = [{"title": "Send the offer", "due_on": str(due)}]
+    if n % 7 == 0:
+        found["follow_up_on"] = str(due)
+    return found

@@ -1,6 +1,7 @@
 """Writes the demo organizations, their users and clients; what is there already stays."""
 
 from collections.abc import Callable
+from datetime import date
 from itertools import product
 from typing import Final
 from uuid import UUID
@@ -8,6 +9,7 @@ from uuid import UUID
 from crm_api.catalogues.service import known_entries
 from crm_api.clients.bulk import NewClient, decide_client, insert_clients
 from crm_api.clients.service import ClientService
+from crm_api.communications.bulk import decide_communication, insert_communications
 from crm_api.core.access import ROLES, OrganizationContext
 from crm_api.core.db import Database
 from crm_api.core.errors import Refusal
@@ -15,7 +17,7 @@ from crm_api.core.formats.dates import local_today
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
-from crm_api.demo.generator import bodies
+from crm_api.demo.generator import bodies, logged
 from crm_api.demo.words import SCENES, Scene
 from crm_api.identity.provision import add_user
 from crm_api.identity.statements import (
@@ -135,6 +137,15 @@ async def _make(
             )
         clients.append(decided)
     await insert_clients(scope, clients)
+    registered = [
+        (client.draft.client_id, date.fromisoformat(client.row["registered_on"]))
+        for client in clients
+    ]
+    calls = [
+        decide_communication(scope, body, known.workflows, owners[n % 2])
+        for n, body in enumerate(logged(scene, registered, local_today(scene.time_zone)))
+    ]
+    await insert_communications(scope, calls)
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)

@@ -13,6 +13,7 @@ from crm_api.models.clients import (
     ClientSiteRow,
     ClientTagRow,
 )
+from crm_api.models.communications import CommunicationRow, ParticipantRow, WorkflowTreeRow
 from crm_api.models.contacts import ContactEmailRow, ContactPhoneRow, ContactRefRow, ContactRow
 from crm_api.models.identity import (
     ApiKeyRow,
@@ -30,6 +31,7 @@ from crm_api.models.identity import (
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
+from crm_api.models.tasks import TaskRow
 
 __all__ = [
     "ApiKeyRow",
@@ -45,6 +47,7 @@ __all__ = [
     "ClientSearchRow",
     "ClientSiteRow",
     "ClientTagRow",
+    "CommunicationRow",
     "ContactEmailRow",
     "ContactPhoneRow",
     "ContactRefRow",
@@ -60,12 +63,15 @@ __all__ = [
     "MembershipRow",
     "OperationRow",
     "OrganizationRow",
+    "ParticipantRow",
     "RefreshTokenRow",
     "RoleRow",
     "SecurityEventRow",
     "SessionRow",
     "SignInThrottleRow",
+    "TaskRow",
     "UserRow",
+    "WorkflowTreeRow",
     "metadata",
     "table_of",
 ]

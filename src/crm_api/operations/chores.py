@@ -1,6 +1,6 @@
-"""What the worker tidies up: records that are kept for a time, removed in small batches."""
+"""What the worker does by itself: records that are kept for a time go, what falls due is made."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -30,6 +30,33 @@ def chore(name: str, statement: Statement) -> None:
     if name in _chores:
         raise ValueError(f"two chores are named {name}")
     _chores[name] = statement
+
+
+Routine = Callable[[Database, UUID], Awaitable[int]]
+_routines: dict[str, Routine] = {}
+
+
+def routine(name: str) -> Callable[[Routine], Routine]:
+    """Have the worker do this too, for each organization; it answers how much it did.
+
+    It may come at any time, from several workers at once, and again after it broke off.
+    """
+
+    def register(run: Routine) -> Routine:
+        if name in _routines:
+            raise ValueError(f"two routines are named {name}")
+        _routines[name] = run
+        return run
+
+    return register
+
+
+async def do_routines(db: Database, organization_id: UUID) -> Mapping[str, int]:
+    """What comes round by itself in one organization; how much of each was to be done."""
+    done = {name: await run(db, organization_id) for name, run in _routines.items()}
+    if any(done.values()):
+        log.info("routines_done", organization_id=str(organization_id), **done)
+    return done
 
 
 async def tidy(db: Database, organization_id: UUID) -> Mapping[str, int]:

@@ -14,7 +14,7 @@ import structlog
 from crm_api.core.db import Database, Disturbed
 from crm_api.core.errors import Refusal
 from crm_api.operations import repository as sql
-from crm_api.operations.chores import tidy
+from crm_api.operations.chores import do_routines, tidy
 from crm_api.operations.running import Runner, Timing
 
 log = structlog.get_logger()
@@ -153,12 +153,13 @@ class Worker:
             await asyncio.sleep(max(self._timing.sweep, SHARE * took))
 
     async def _tidy(self) -> None:
-        """Remove what is kept no longer, each worker at another time."""
+        """Remove what is kept no longer, make what falls due; each worker at another time."""
         while True:
             await asyncio.sleep(self._timing.chores * random.uniform(0.1, 1))  # noqa: S311  # spreads
             for organization_id in await self._organizations():
                 try:
                     await tidy(self._db, organization_id)
+                    await do_routines(self._db, organization_id)
                 except _OURS as error:
                     log.warning("not_tidied", error=type(error).__name__)
 

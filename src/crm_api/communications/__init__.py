@@ -1,0 +1,1 @@
+"""Communications: what was said with whom, and what follows from it."""
