@@ -31,6 +31,7 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("communications", "direction"): "by CHECK",
     ("communications", "state"): "by CHECK",
     ("tasks", "lifecycle"): "by CHECK",
+    ("calendar_feeds", "lifecycle"): "by CHECK",
     ("tasks", "state"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
@@ -230,6 +231,7 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         clients.append(await ok("POST", "/v1/clients", body))
     for client in clients:
         await ok("POST", f"/v1/clients/{client['id']}/communications", CALL)
+    await ok("POST", "/v1/calendar-feeds")
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     reason = {"value": "active_advertiser", "reason": _text()}

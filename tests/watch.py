@@ -33,14 +33,14 @@ from tests.figures import DONE
 
 UUIDS = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 SECRETS = re.compile(
-    r"\b(?:crm|crt|cin)_[0-9a-f]{32}_[0-9a-f]{32}_[0-9a-f]{64}"
+    r"\b(?:crm|crt|cin|cal)_[0-9a-f]{32}_[0-9a-f]{32}_[0-9a-f]{64}"
     r"|\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}"
     r"|\$argon2id\$"
 )
 ADDRESS = re.compile(r"[\w.+-]+@[\w-]+\.\w")
 """An e-mail address: no line of the log says who somebody is."""
 
-SECRET_OF_ORGANIZATION = re.compile(r"(?:crm|crt|cin)_([0-9a-f]{32})_")
+SECRET_OF_ORGANIZATION = re.compile(r"(?:crm|crt|cin|cal)_([0-9a-f]{32})_")
 ISSUING = frozenset(
     {
         ("POST", "/v1/auth/login"),
@@ -48,6 +48,7 @@ ISSUING = frozenset(
         ("POST", "/v1/auth/password"),
         ("POST", "/v1/users"),
         ("POST", "/v1/api-keys"),
+        ("POST", "/v1/calendar-feeds"),
     }
 )
 """The routes whose successful reply issues a secret, once."""
@@ -352,14 +353,15 @@ def organization_of(request: httpx.Request, body: bytes) -> UUID | None:
             return UUID(claims["org"])
         except (binascii.Error, ValueError, KeyError, TypeError, AttributeError):
             return None
-    found = SECRET_OF_ORGANIZATION.search(credential or body.decode(errors="replace"))
+    beside = f"{request.url.path} {body.decode(errors='replace')}"
+    found = SECRET_OF_ORGANIZATION.search(credential or beside)
     return UUID(hex=found[1]) if found else None
 
 
 def secrets_in(request: httpx.Request, body: bytes) -> list[str]:
     """What the caller proves itself with, here or by this very request."""
     credential = request.headers.get("authorization", "").partition(" ")[2]
-    found = [credential]
+    found = [credential, *SECRETS.findall(request.url.path)]
     if b"password" in body or b"token" in body:
         found += _values(_json(body))
     return [text for text in found if len(text) >= SHORTEST_SECRET]

@@ -1,4 +1,4 @@
-"""Tasks: what is due, of whom, and why."""
+"""Tasks: what is due, of whom, and why; and the calendars that tell it."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "20261125_1020"
 branch_labels = None
 depends_on = None
 
-TENANT_TABLES = ("tasks",)
+TENANT_TABLES = ("tasks", "calendar_feeds")
 
 
 def upgrade() -> None:
@@ -109,6 +109,35 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("state = 'open'::text AND lifecycle = 'live'::text"),
     )
+    op.create_table(
+        "calendar_feeds",
+        sa.Column("organization_id", sa.Uuid(), nullable=False),
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("lifecycle", sa.Text(), nullable=False),
+        sa.Column("user_id", sa.Uuid(), nullable=False),
+        sa.Column("created_by", sa.Uuid(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("secret_digest", sa.LargeBinary(), nullable=False),
+        sa.CheckConstraint(
+            "lifecycle IN ('live', 'deleted')", name=op.f("ck_calendar_feeds_lifecycle")
+        ),
+        sa.ForeignKeyConstraint(
+            ["organization_id", "user_id"],
+            ["memberships.organization_id", "memberships.id"],
+            name="fk_calendar_feeds_user",
+        ),
+        sa.PrimaryKeyConstraint("organization_id", "id", name=op.f("pk_calendar_feeds")),
+    )
+    op.create_index(
+        "ix_calendar_feeds_created_at",
+        "calendar_feeds",
+        ["organization_id", "lifecycle", "created_at", "id"],
+        unique=False,
+    )
+    op.create_index(
+        "ix_calendar_feeds_user", "calendar_feeds", ["organization_id", "user_id"], unique=False
+    )
     for table in TENANT_TABLES:
         op.execute(f"ALTER TABLE {table} ENABLE ROW LEVEL SECURITY")
         op.execute(f"ALTER TABLE {table} FORCE ROW LEVEL SECURITY")
@@ -119,4 +148,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
+    op.drop_table("calendar_feeds")
     op.drop_table("tasks")

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
+from crm_api.calendars.router import public as calendar
+from crm_api.calendars.router import router as calendar_feeds
 from crm_api.catalogues.router import router as catalogues
 from crm_api.clients.overrides_router import router as client_overrides
 from crm_api.clients.past_router import router as client_past
@@ -97,7 +99,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
         tasks,
         follow_ups,
     )
-    more = (client_refs, client_overrides, client_past)
+    more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
     parts = (*records, *logged, *more, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)

@@ -13,6 +13,7 @@ RESOURCES = (
     "communications",
     "tasks",
     "follow_ups",
+    "calendar_feeds",
     "users",
     "roles",
     "api_keys",

@@ -92,6 +92,7 @@ PLAIN_IDS = {
     "key": ("catalogues", "key"),
     "communication_id": ("communications", "id"),
     "task_id": ("tasks", "id"),
+    "feed_id": ("calendar_feeds", "id"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
 BEFORE = {
@@ -141,6 +142,9 @@ async def _plain(world: World, operation: str, path: str) -> dict[str, str]:
         for name, (resource, key) in PLAIN_IDS.items()
         if f"{{{name}}}" in path
     }
+    if "{calendar_key}" in path:
+        feed = await world.make("calendar_feeds")
+        found["calendar_key"] = feed["url"].rpartition("/")[2].removesuffix(".ics")
     if operation in BEFORE:
         method, place = BEFORE[operation]
         await world.admin(method, filled(place, found))

@@ -28,6 +28,7 @@ EXCEPTIONS = {
 ONCE = {
     "invite_user": {"invitation_token", "invitation_expires_at"},
     "create_api_key": {"key"},
+    "create_calendar_feed": {"url"},
 }
 """What is shown once: a repeated reply lacks it."""
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.assurance.golden import RESOURCES, owns_alone, real_fields, table
+from tests.assurance.golden import RESOURCES, ROLES, owns_alone, real_fields, table
 from tests.assurance.values import VALUES, answers_to
 from tests.assurance.world import BASES, PRINCIPALS, World, base_of
 from tests.checks import refused
@@ -25,7 +25,7 @@ async def places(world: World) -> dict[str, str]:
     """The path of one record of each kind, with a value in every field."""
     found = {
         name: await world.place(name)
-        for name in ("users", "roles", "api_keys", "exports", "follow_ups")
+        for name in ("users", "roles", "api_keys", "exports", "follow_ups", "calendar_feeds")
     }
     found["catalogues"] = await world.place("catalogues")
     found["operations"] = await world.place("operations")
@@ -42,6 +42,13 @@ async def places(world: World) -> dict[str, str]:
 
 def readable(resource: str, role: str) -> list[str]:
     return [name for name, row in real_fields(resource).items() if row.may(role, "read")]
+
+
+def unread(resource: str) -> tuple[int, str]:
+    """What a record is to who reads none: where rows have an author, it does not exist."""
+    if any(owns_alone(resource, role) for role in ROLES):
+        return 404, "not_found"
+    return 403, "forbidden"
 
 
 async def test_full_records_answer_what_was_sent(world: World, places: dict[str, str]) -> None:
@@ -65,7 +72,7 @@ async def test_one_record_shows_the_readable_fields_and_no_other(
     answer = await world.ask(role, kind, "GET", places[resource])
     expected = readable(resource, role)
     if not expected:
-        refused(answer, 403, "forbidden")
+        refused(answer, *unread(resource))
         return
     assert answer.status_code == 200, answer.text
     assert list(answer.json()) == expected
@@ -108,7 +115,8 @@ async def test_each_field_can_be_asked_for_by_who_reads_it(
         for path in sorted({places[resource], base_of(resource)}):
             answer = await world.ask(role, kind, "GET", path, params={"fields": name})
             if not known:
-                refused(answer, 403, "forbidden")
+                is_list = path == base_of(resource)
+                refused(answer, *((403, "forbidden") if is_list else unread(resource)))
             elif name not in known:
                 problem = refused(answer, 403, "field_not_readable")
                 assert name in problem["detail"], problem

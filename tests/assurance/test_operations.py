@@ -19,7 +19,7 @@ from tests.assurance.world import PRINCIPALS, World
 from tests.checks import refused
 
 Json = dict[str, Any]
-NOT_OF_RECORDS = frozenset({"field", "catalogue", "source", "external_id"})
+NOT_OF_RECORDS = frozenset({"field", "catalogue", "source", "external_id", "calendar_key"})
 """Parts of paths that name no record by its id: they have tests of their own."""
 
 FOR_PEOPLE = frozenset({"logout", "change_password"})

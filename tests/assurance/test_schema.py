@@ -19,6 +19,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.schema import SchemaItem
 
+from crm_api.calendars.repository import FEED_SHAPE
 from crm_api.catalogues.repository import ENTRY_SHAPE
 from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.communications.repository import COMMUNICATION_SHAPE
@@ -41,6 +42,7 @@ SHAPES = (
     COMMUNICATION_SHAPE,
     TASK_SHAPE,
     FOLLOW_UP_SHAPE,
+    FEED_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

@@ -20,6 +20,7 @@ BASES: Mapping[str, str] = {
     "communications": "/v1/communications",
     "tasks": "/v1/tasks",
     "follow_ups": "/v1/follow-ups",
+    "calendar_feeds": "/v1/calendar-feeds",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -35,6 +36,7 @@ SINGULAR: Mapping[str, str] = {
     "communications": "communication",
     "tasks": "task",
     "follow_ups": "follow_up",
+    "calendar_feeds": "calendar_feed",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -99,6 +101,9 @@ class World:
             sent = {"file": ("list.csv", a_list())}
             listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)
             return listed
+        if resource == "calendar_feeds":
+            feed: dict[str, Any] = await self.admin("POST", "/v1/calendar-feeds")
+            return feed
         body = minimal(resource, self.known) | fields
         made: dict[str, Any] = await self.admin("POST", base_of(resource, name), json=body)
         return made

@@ -78,6 +78,7 @@ class SecretKind(StrEnum):
     API_KEY = "crm"
     REFRESH = "crt"
     INVITATION = "cin"
+    CALENDAR = "cal"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Every table, one file each subject. Tables may know each other; nothing else lives here."""
 
 from crm_api.models.base import Base, metadata, table_of
+from crm_api.models.calendars import CalendarFeedRow
 from crm_api.models.catalogues import CatalogueEntryRow
 from crm_api.models.changes import ChangeRow, HeadRow, IdempotencyRow
 from crm_api.models.clients import (
@@ -36,6 +37,7 @@ from crm_api.models.tasks import TaskRow
 __all__ = [
     "ApiKeyRow",
     "Base",
+    "CalendarFeedRow",
     "CatalogueEntryRow",
     "ChangeRow",
     "ClientAttributeRow",
