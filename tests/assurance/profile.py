@@ -24,7 +24,7 @@ class Profile:
 
 
 PROFILES: Mapping[Name, Profile] = {
-    "test": Profile(0, 100, 20, 0, 24),
+    "test": Profile(0, 100, 20, 0, 48),
     "short": Profile(4, 1_000, 20, 2_000, 6),
     "long": Profile(20, 20_000, 200, 50_000, 1),
 }
