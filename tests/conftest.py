@@ -33,11 +33,6 @@ def pytest_configure() -> None:
     configure_logging("INFO", exception_texts=True)
 
 
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are processors: a third of the time is waiting for other processes."""
-    return (os.cpu_count() or 1) + 1
-
-
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """The last run to end stops the server; workers leave that to the one that started them."""
     is_worker = hasattr(session.config, "workerinput")
