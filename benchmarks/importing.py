@@ -21,6 +21,7 @@ from crm_api.models import (
     ClientPhoneRow,
     ClientRefRow,
     ClientRow,
+    ClientSearchRow,
     ClientSiteRow,
 )
 
@@ -44,6 +45,7 @@ _ROWS: dict[Any, str] = {
     ClientPhoneRow: _OF_NEW_CLIENTS,
     ClientSiteRow: _OF_NEW_CLIENTS,
     ClientRefRow: _OF_NEW_CLIENTS,
+    ClientSearchRow: _OF_NEW_CLIENTS,
     ChangeRow: "position > {position}",
 }
 """Table → which of its rows an import wrote: those after what the head held before."""

@@ -66,7 +66,7 @@ class CatalogueService:
             return False
         group = sql.USAGE_GROUPS[self.catalogue]
         if not self.scope.actor.rights.can("clients", "read", group):
-            detail = "Your role may not read what these are used in."
+            detail = f"{self.scope.actor.in_words} may not read what these are used in."
             fault = Fault("field_not_readable", detail, parameter="usage")
             raise Refusal("field_not_readable", detail, (fault,))
         return True

@@ -72,7 +72,7 @@ def read_body(model: type[BaseModel], body: dict[str, Any]) -> Incoming[Any]:
 
 def forbidden_faults(sifted: Sifted) -> list[Fault]:
     """What a request would be refused for as a whole: fields that the role may not write."""
-    detail = "This role may not write this field."
+    detail = "The importer may not write this field."
     return [Fault("field_not_writable", detail, pointer=f"/{n}") for n in sifted.forbidden]
 
 

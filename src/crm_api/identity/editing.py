@@ -150,7 +150,7 @@ class Editor:
     def require_read(self) -> None:
         if not mask_of(self.resource, self.scope.actor.rights).read:
             needs = f"{self.resource.guarded_by}.*:read"
-            detail = f"Your role may not read {self.noun}s."
+            detail = f"{self.scope.actor.in_words} may not read {self.noun}s."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
     def missing(self) -> Refusal:

@@ -182,7 +182,8 @@ class BodyMaker:
         try:
             value = _WHOLE[at.field].from_cells([cell])
         except ValueError as error:
-            detail = f"{str(error).capitalize()}."
+            said = str(error)
+            detail = f"{said[:1].upper()}{said[1:]}."
             body.faults.append(Fault("invalid_cell", detail, pointer=f"/{at.field}"))
             return
         if value not in (None, [], {}):

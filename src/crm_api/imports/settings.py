@@ -66,7 +66,9 @@ def require_match(scope: Scope, document: Mapping[str, Any]) -> None:
         return
     name = _MATCHING[match_by]
     if name not in mask_of(Client, scope.actor.rights).read:
-        detail = f"Your role may not read: {name}. So its rows cannot find their clients by that."
+        detail = (
+            f"{scope.actor.in_words} may not read: {name}. So rows cannot find their clients by it."
+        )
         fault = Fault("field_not_readable", detail, pointer="/match_by")
         raise Refusal("field_not_readable", detail, (fault,))
 

@@ -9,7 +9,9 @@ Values and salts may be emptied by an erasure: facts, digests and chain still ve
 
 import hashlib
 import json
+import os
 import secrets
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,7 +49,26 @@ Diff = Mapping[str, tuple[Any, Any]]
 """Field → (before, after), as the wire shows them."""
 
 SALT_BYTES = 16
+_BLOCK = 1 << 16
 
+
+class _Salts(threading.local):
+    """Random bytes, fetched in blocks: at each fetch other threads of an import take their turn."""
+
+    left: memoryview = memoryview(b"")
+
+    def take(self, count: int) -> bytes:
+        if len(self.left) < count:
+            self.left = memoryview(secrets.token_bytes(max(count, _BLOCK)))
+        found, self.left = bytes(self.left[:count]), self.left[count:]
+        return found
+
+    def forget(self) -> None:
+        self.left = memoryview(b"")
+
+
+_salts = _Salts()
+os.register_at_fork(after_in_child=_salts.forget)  # two processes never share a salt
 
 # Made once: `json.dumps` with options builds an encoder for each call.
 _encode = json.JSONEncoder(
@@ -130,7 +151,7 @@ def new_entry(
     """One entry for one resource; `diff` holds the derived values too."""
     # The canonical text of what jsonb will give back is this same text.
     changes = [_change_text(name, before, after) for name, (before, after) in diff.items()]
-    salts = secrets.token_bytes(SALT_BYTES * len(changes))
+    salts = _salts.take(SALT_BYTES * len(changes))
     digests = b"".join(
         hashlib.sha256(salts[i * SALT_BYTES : (i + 1) * SALT_BYTES] + change.encode()).digest()
         for i, change in enumerate(changes)

@@ -178,13 +178,16 @@ def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: st
         ]
     names = ", ".join(sifted.forbidden)
     raise Refusal(
-        "field_not_writable", f"Your role may not {action}: {names}.", faults, members=members
+        "field_not_writable",
+        f"{scope.actor.in_words} may not {action}: {names}.",
+        faults,
+        members=members,
     )
 
 
 def _why(scope: Scope, cls: type[Resource], name: str, action: str) -> str:
     if not scope.explain:
-        return "Your role may not write this field."
+        return f"{scope.actor.in_words} may not write this field."
     return f"Role {scope.actor.role!r} has no `{action}` on group `{cls.fields[name].rule.group}`."
 
 

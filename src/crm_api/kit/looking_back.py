@@ -235,11 +235,13 @@ class PastService(EditingService):
                 found.fault("read_only_field", detail, f"/fields/{n}")
         if hidden:
             names = ", ".join(name for _, name in hidden)
-            detail = "Your role may not read this field."
+            detail = f"{self.actor.in_words} may not read this field."
             faults = [
                 Fault("field_not_readable", detail, pointer=f"/fields/{n}") for n, _ in hidden
             ]
-            raise Refusal("field_not_readable", f"Your role may not read: {names}.", faults)
+            raise Refusal(
+                "field_not_readable", f"{self.actor.in_words} may not read: {names}.", faults
+            )
         named = set(sent)
         return [n for n in reads if n in named and fields[n].rule.write & When.LATER]
 

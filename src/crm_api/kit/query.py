@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 from uuid import UUID
 
+from crm_api.core.access import Actor
 from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.kit.fields import Op, Resource, mask_of, reads_group
 from crm_api.kit.filters import (
@@ -92,20 +93,20 @@ class _Findings:
     def _placed(self, code: str, detail: str, place: str) -> Fault:
         return placed(code, detail, place, in_body=self.in_body)
 
-    def raise_any(self, role: str, *, explain: bool) -> None:
+    def raise_any(self, actor: Actor, *, explain: bool) -> None:
         if self.hidden:
-            raise self._hiding(role, explain=explain)
+            raise self._hiding(actor, explain=explain)
         if self.faults:
             raise refuse_all(self.faults)
 
-    def _hiding(self, role: str, *, explain: bool) -> Refusal:
+    def _hiding(self, actor: Actor, *, explain: bool) -> Refusal:
         """403 naming every hidden field that was sent, where it was sent."""
         faults = [
             self._placed(
                 "field_not_readable",
-                f"Role {role!r} has no `read` on group `{one.group}` of `{one.name}`."
+                f"Role {actor.role!r} has no `read` on group `{one.group}` of `{one.name}`."
                 if explain
-                else f"Your role may not read `{one.name}`.",
+                else f"{actor.in_words} may not read `{one.name}`.",
                 one.place,
             )
             for one in self.hidden
@@ -113,7 +114,7 @@ class _Findings:
         why = [{"field": h.name, "group": h.group, "needs": h.needs} for h in self.hidden]
         return Refusal(
             "field_not_readable",
-            f"Your role may not read: {', '.join(sorted({h.name for h in self.hidden}))}.",
+            f"{actor.in_words} may not read: {', '.join(sorted({h.name for h in self.hidden}))}.",
             faults,
             members={"explanation": why} if explain else {},
         )
@@ -182,7 +183,7 @@ class ListReader:
         )
 
     def raise_any(self) -> None:
-        self.found.raise_any(self.scope.actor.role, explain=self.scope.explain)
+        self.found.raise_any(self.scope.actor, explain=self.scope.explain)
 
     def singles(self, items: Sequence[tuple[str, str]], allowed: Sequence[str]) -> dict[str, str]:
         """The parameters of a request that takes only these."""

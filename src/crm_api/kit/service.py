@@ -175,7 +175,7 @@ class RecordService:
         asked = [f for f in leaves(query.filters) if f.field == "lifecycle"]
         named = {v for f in asked if f.op == "eq" for v in f.values}
         if named - set(self.lifecycles()):
-            detail = "Your role may not list records of this lifecycle."
+            detail = f"{self.actor.in_words} may not list records of this lifecycle."
             place = "filter" if query.in_body else "lifecycle"
             fault = placed("forbidden", detail, place, in_body=query.in_body)
             raise Refusal("forbidden", detail, (fault,))

@@ -120,7 +120,7 @@ class UpsertingService(EditingService):
         """Whoever may not read references learns nothing by asking for one."""
         if REFS in mask_of(self.resource, self.actor.rights).read:
             return
-        detail = f"Your role may not read: {REFS}."
+        detail = f"{self.actor.in_words} may not read: {REFS}."
         raise Refusal(
             "field_not_readable",
             detail,
@@ -171,7 +171,7 @@ class UpsertingService(EditingService):
         """Who may not set a reference may not move its version: later deliveries depend on it."""
         if REFS in mask_of(self.resource, self.actor.rights).create:
             return
-        detail = f"Your role may not set {REFS}, so it cannot move the version of one."
+        detail = f"{self.actor.in_words} may not set {REFS}, so it cannot move the version of one."
         fault = Fault("field_not_writable", detail, pointer="/version")
         raise Refusal("field_not_writable", detail, (fault,))
 
