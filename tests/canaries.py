@@ -27,6 +27,9 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("clients", "lifecycle"): "by CHECK",
     ("clients", "kind"): "by CHECK",
     ("contacts", "lifecycle"): "by CHECK",
+    ("notes", "lifecycle"): "by CHECK",
+    ("notes", "kind"): "by CHECK",
+    ("notes", "created_by_type"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
     ("imports", "match_by"): "by CHECK",
@@ -90,6 +93,7 @@ def client_body(mark: str, person: Mapping[str, Any], refs: Mapping[str, Any]) -
         "tags": [CANARY],
         "remarks": _text(),
         "attributes": {CANARY: _text()},
+        "workflow_attributes": {CANARY: {CANARY: _text()}},
         "billing_details": {"legal_name": _text(), "reference": _text()},
         "credit_limit": {"amount": "7143000", "currency": "UGX"},
         "external_refs": [dict(refs)],
@@ -123,6 +127,7 @@ _INERT: Mapping[str, str] = {
     "contact_emails": "true",
     "contact_phones": "true",
     "contact_refs": "true",
+    "notes": "true",
 }
 
 
@@ -144,6 +149,7 @@ class Bystander:
                 ("GET", "/v1/clients?expand=contacts,owner&count=capped", None),
                 ("POST", "/v1/clients?dry_run=true", dry),
                 ("GET", f"{one}/history", None),
+                ("GET", f"{one}/notes", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -213,6 +219,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
         clients.append(await ok("POST", "/v1/clients", body))
     refs = {"source": CANARY, "id": f"{CANARY}-person"}
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
+    note = {"text": _text(), "workflow": CANARY}
+    await ok("POST", f"/v1/clients/{clients[0]['id']}/notes", note)
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))

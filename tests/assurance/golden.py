@@ -10,6 +10,7 @@ MATRIX = Path(__file__).resolve().parents[1] / "golden" / "matrix.txt"
 RESOURCES = (
     "clients",
     "contacts",
+    "notes",
     "users",
     "roles",
     "api_keys",
@@ -19,6 +20,8 @@ RESOURCES = (
     "operations",
     "imports",
 )
+GUARDED_BY: Mapping[str, str] = {"notes": "clients"}
+"""Resources whose groups are those of another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,12 @@ def allowed(operation: str, role: str) -> bool:
 def refused_with(operation: str, role: str) -> int:
     """The status that a role gets where it is not allowed."""
     return {"-": 403, ".": 404}[table("routes")[operation][role]]
+
+
+def denial(operation: str, role: str) -> tuple[int, str]:
+    """Status and code of the refusal that a role gets where it is not allowed."""
+    status = refused_with(operation, role)
+    return status, {403: "forbidden", 404: "not_found"}[status]
 
 
 def owns_alone(resource: str, role: str) -> bool:

@@ -46,6 +46,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "create_catalogue_entry": minimal("catalogues"),
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
+        "create_client_note": minimal("notes"),
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},
@@ -57,6 +58,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "patch_client": {"remarks": f"Remark {mark}"},
         "put_client_override": {"value": "active_advertiser", "reason": f"Signed {mark}"},
         "patch_client_contact": {"job_title": f"Title {mark}"},
+        "patch_note": {"text": f"Note {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "upsert_client": {"remarks": f"Remark {mark}"},
         "upsert_contact": {"honorific": f"Dr {mark}"},
@@ -83,6 +85,7 @@ PLAIN_IDS = {
     "role_id": ("roles", "id"),
     "api_key_id": ("api_keys", "id"),
     "export_id": ("exports", "id"),
+    "note_id": ("notes", "id"),
     "key": ("catalogues", "key"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""

@@ -5,12 +5,22 @@ from typing import Any
 
 import pytest
 
-from tests.assurance.golden import RESOURCES, ROLES, fields, groups, public, real_fields, table
+from tests.assurance.golden import (
+    GUARDED_BY,
+    RESOURCES,
+    ROLES,
+    fields,
+    groups,
+    public,
+    real_fields,
+    table,
+)
 
 Json = dict[str, Any]
 SCHEMAS = {
     "clients": "Client",
     "contacts": "Contact",
+    "notes": "Note",
     "users": "User",
     "roles": "Role",
     "api_keys": "ApiKey",
@@ -23,6 +33,7 @@ SCHEMAS = {
 LISTS = {
     "clients": "/v1/clients",
     "contacts": "/v1/contacts",
+    "notes": "/v1/notes",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -34,6 +45,7 @@ LISTS = {
 BODIES = {
     "clients": ("CreateClient", "PatchClient"),
     "contacts": ("CreateContact", "PatchContact"),
+    "notes": ("CreateNote", "PatchNote"),
     "users": ("CreateUser", "PatchUser"),
     "roles": ("CreateRole", "PatchRole"),
     "api_keys": ("CreateApiKey", None),
@@ -113,7 +125,7 @@ def test_document_says_of_each_field_what_the_matrix_says(spec: Json, resource: 
     schema = spec["components"]["schemas"][SCHEMAS[resource]]
     for name, row in real_fields(resource).items():
         access = schema["properties"][name]["x-access"]
-        assert access["group"] == f"{resource}.{row.group}", name
+        assert access["group"] == f"{GUARDED_BY.get(resource, resource)}.{row.group}", name
         for action in ("read", "create", "update"):
             expected = [role for role in ROLES if row.may(role, action)]
             assert access.get(action, []) == expected, f"{name}: {action}"
@@ -166,5 +178,5 @@ def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
         for name in table(section):
             resource, field, *_ = name.split(".")
             assert field in real_fields(resource) or field == "owner", name
-    assert {"clients", "contacts"} == set(table("history"))
+    assert {"clients", "contacts", "notes"} == set(table("history"))
     assert "reach" in groups("clients")

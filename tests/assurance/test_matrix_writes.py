@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.assurance.deviations import Deviations
-from tests.assurance.golden import Row, allowed, real_fields
+from tests.assurance.golden import Row, allowed, denial, real_fields
 from tests.assurance.values import UNWRITABLE, VALUES, Values, answers_to
 from tests.assurance.world import PRINCIPALS, World, base_of, minimal
 from tests.checks import pointers, refused
@@ -15,6 +15,7 @@ Json = dict[str, Any]
 CREATES = {
     "clients": "create_client",
     "contacts": "create_contact",
+    "notes": "create_client_note",
     "users": "invite_user",
     "roles": "create_role",
     "api_keys": "create_api_key",
@@ -23,6 +24,7 @@ CREATES = {
 UPDATES = {
     "clients": "patch_client",
     "contacts": "patch_contact",
+    "notes": "patch_note",
     "users": "patch_user",
     "roles": "patch_role",
     "organization": "patch_organization",
@@ -92,7 +94,7 @@ async def test_update_takes_the_fields_of_the_role_and_no_other(
             body = {name: sent} | (beside if expected is None else {})
             answer = await world.ask(role, kind, "PATCH", path, json=body)
             if not allowed(UPDATES[resource], role):
-                refused(answer, 403, "forbidden")
+                refused(answer, *denial(UPDATES[resource], role))
             elif expected is not None:
                 check_refused(answer, expected, name)
             else:
@@ -114,7 +116,7 @@ async def test_present_value_may_be_echoed_by_who_reads_it_and_by_nobody_else(
             before = await world.organization.call("admin", "GET", path)
             answer = await world.ask(role, kind, "PATCH", path, json={name: present[name]})
             if not allowed(UPDATES[resource], role):
-                refused(answer, 403, "forbidden")
+                refused(answer, *denial(UPDATES[resource], role))
             elif row.may(role, "read"):
                 assert answer.status_code == 200, answer.text
             else:

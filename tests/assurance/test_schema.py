@@ -29,6 +29,7 @@ from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
 from crm_api.models import metadata
+from crm_api.notes.repository import NOTE_SHAPE
 from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
 from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
@@ -36,6 +37,7 @@ from tests.assurance.schema_rules import GLOBAL, ORGANIZATION, faults_of
 SHAPES = (
     CLIENT_SHAPE,
     CONTACT_SHAPE,
+    NOTE_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

@@ -8,6 +8,7 @@ from typing import Any
 from crm_api.clients.schemas import Client
 from crm_api.contacts.schemas import Contact
 from crm_api.kit.fields import Resource
+from crm_api.notes.schemas import Note
 from tests.assurance.samples import samples_of
 
 
@@ -71,7 +72,7 @@ _CLIENT: Mapping[str, Values] = {
     "status": two("on_hold", "inactive", status_reason="Asked for a break"),
     "status_reason": fresh(_text),
     "industry": two("hospitality", "media"),
-    "stage": two("growing", "mature"),
+    "stage": two("growing", "mature", stage_reason="Orders are steady"),
     "stage_reason": fresh(_text),
     "business_size": two("small", "large"),
     "service_tier": two("standard", "premium"),
@@ -107,6 +108,7 @@ _CLIENT: Mapping[str, Values] = {
     "tags": two(["assured_one"], ["assured_two"]),
     "remarks": fresh(_text),
     "attributes": fresh(lambda _: {"shoe_size": _mark()}),
+    "workflow_attributes": fresh(lambda _: {"onboarding": {"shoe_size": _mark()}}),
     "billing_details": fresh(lambda _: {"legal_name": f"Legal {_mark()}"}),
     "credit_limit": two(
         {"amount": "1000", "currency": "UGX"}, {"amount": "99.95", "currency": "EUR"}
@@ -123,6 +125,12 @@ _CONTACT: Mapping[str, Values] = {
     "do_not_contact": two(True, True),
     "owner_id": Values(lambda k: k.user_id, lambda k: k.other_user_id),
     "reports_to_id": fresh(lambda k: k.contact_id),
+}
+_NOTE: Mapping[str, Values] = {
+    "kind": two("general", "preference"),
+    "text": fresh(_text),
+    "pinned": two(True, True),
+    "workflow": two("onboarding", "onboarding"),
 }
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
@@ -156,6 +164,7 @@ ENTRY: Mapping[str, Values] = {
 }
 
 UNWRITABLE: dict[str, Any] = {
+    "client_id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "id": "01890a5d-ac96-774b-bcce-b302099a8057",
     "number": "C-999999",
     "lifecycle": "archived",
@@ -200,6 +209,7 @@ CLIENT, CONTACT = completed(Client, _CLIENT), completed(Contact, _CONTACT)
 VALUES: Mapping[str, Mapping[str, Values]] = {
     "clients": CLIENT,
     "contacts": CONTACT,
+    "notes": completed(Note, _NOTE),
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,
@@ -228,6 +238,6 @@ def answers_to(name: str, sent: Any, answered: Any) -> bool:
     """Whether the answer holds what was sent."""
     wanted = shown(name, sent)
     found = answered[0] if name in ("emails", "phones", "sites", "contacts") else answered
-    if isinstance(wanted, dict) and name not in {"credit_limit", "attributes"}:
+    if isinstance(wanted, dict) and name != "credit_limit":
         return isinstance(found, dict) and wanted.items() <= found.items()
     return bool(found == wanted)

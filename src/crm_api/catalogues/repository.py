@@ -13,9 +13,12 @@ from sqlalchemy import (
     case,
     cast,
     delete,
+    exists,
+    false,
     func,
     insert,
     literal,
+    or_,
     select,
     update,
 )
@@ -31,7 +34,7 @@ from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Expression, Shape, Sources
-from crm_api.models import CatalogueEntryRow, ClientRow, ClientTagRow, OrganizationRow
+from crm_api.models import CatalogueEntryRow, ClientRow, ClientTagRow, NoteRow, OrganizationRow
 
 _CATALOGUE = bindparam("catalogue", type_=Text())
 _KEY = bindparam("key", type_=Text())
@@ -213,7 +216,24 @@ CHANGE_ENTRY = Statement(
 REMOVE_ENTRY = Statement(
     delete(CatalogueEntryRow).where(*_THIS).returning(CatalogueEntryRow.version)
 )
-USES = Statement(select(_uses(_CATALOGUE, _KEY).label("uses")))
+_in_workflow = case(
+    (
+        _CATALOGUE == "workflows",
+        or_(
+            exists(
+                select(_CLIENTS.c.id).where(
+                    _CLIENTS.c.organization_id == ORG,
+                    func.jsonb_exists(_CLIENTS.c.workflow_attributes, _KEY),
+                )
+            ),
+            exists(
+                select(NoteRow.id).where(NoteRow.organization_id == ORG, NoteRow.workflow == _KEY)
+            ),
+        ),
+    ),
+    else_=false(),
+)
+USES = Statement(select(or_(_uses(_CATALOGUE, _KEY) > 0, _in_workflow).label("uses")))
 MOVE_VERSION = Statement(
     update(OrganizationRow)
     .where(OrganizationRow.id == ORG)

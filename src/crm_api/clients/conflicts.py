@@ -9,6 +9,7 @@ from crm_api.clients.lookups import (
     BLOCKED_BY_REF,
     BLOCKED_BY_REGISTRATION,
 )
+from crm_api.clients.repository import open_lifecycles
 from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import BLOCKED_BY_EMAIL as CONTACT_BLOCKED_BY_EMAIL
 from crm_api.core.db import UniqueClash
@@ -135,13 +136,7 @@ def _distinct(rows: Sequence[Any]) -> list[Any]:
 
 def visible_lifecycles(scope: Scope) -> list[str]:
     """Which lifecycles of clients the actor may open at all."""
-    rights = scope.actor.rights
-    found = ["live"]
-    if rights.can("clients", "read_archived"):
-        found.append("archived")
-    if rights.can("clients", "read_deleted"):
-        found += ["deleted", "merged", "erased"]
-    return found
+    return open_lifecycles(scope.actor.rights)
 
 
 def candidate_of(scope: Scope, row: Any, reason: str) -> dict[str, Any]:

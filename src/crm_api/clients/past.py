@@ -9,6 +9,7 @@ from pydantic import Field
 
 from crm_api.catalogues.repository import entry_id
 from crm_api.clients.lookups import LEVEL_THEN
+from crm_api.clients.pairs import own_pairs
 from crm_api.clients.service import ClientService
 from crm_api.contacts.past import ReachPastService
 from crm_api.core.formats.dates import format_instant, parse_instant
@@ -68,6 +69,7 @@ class ClientPast(ReachPastService, ClientService):
         values, unknown = await super().rebuild(present, version)
         values["updated_at"] = format_instant(version.changed_at)
         values["primary_contact"] = _primary(values["contacts"])
+        values["attributes"] = own_pairs(values["attributes"], values)
         if "contacts" in unknown:
             unknown.add("primary_contact")
         status = type_status(str(present.row["type"]), version)
@@ -85,9 +87,11 @@ class ClientPast(ReachPastService, ClientService):
         return level
 
     def settable(self, document: Mapping[str, Any], name: str) -> Any:
-        """The type as it was set: what an override says goes with the override."""
+        """The type as it was set: what an override says goes with it, and a pair with its field."""
         if name == "type":
             return document["type_status"]["derived"]
+        if name == "attributes":
+            return own_pairs(document[name], {})
         if name == "sites":
             return [
                 {p: v for p, v in site.items() if p not in SITE_FACTS} for site in document[name]

@@ -7,6 +7,7 @@ from crm_api.catalogues.service import Catalogues
 from crm_api.clients.conflicts import visible_lifecycles
 from crm_api.clients.drafting import Draft
 from crm_api.clients.lookups import VISIBLE_CLIENTS
+from crm_api.clients.pairs import TYPED, contradicted
 from crm_api.clients.people import NewPeople
 from crm_api.contacts.repository import ACTIVE_USERS, LIVE_CONTACTS
 from crm_api.core.errors import Fault, Refusal
@@ -25,6 +26,21 @@ def require_options(scope: Scope, sifted: Sifted) -> None:
             needs = f"clients:{verb}"
             fault = Fault("forbidden", f"This needs the right `{needs}`.", pointer=f"/{option}")
             raise Refusal("forbidden", f"Your role {scope.actor.role!r} lacks `{needs}`.", (fault,))
+
+
+def check_pairs(sifted: Sifted, sent: Mapping[str, Any]) -> None:
+    """A pair and the field that it stands for say the same."""
+    for key in contradicted(sent):
+        detail = f"`{TYPED[key]}` was sent with another value."
+        sifted.fault("contradiction", detail, f"/attributes/{key}")
+
+
+def check_stage(draft: Draft, sent: Mapping[str, Any]) -> None:
+    """Another stage takes a reason; the first one needs none, nor does taking it back."""
+    before, stage = draft.before.get("stage"), draft.now("stage")
+    if None not in (before, stage) and stage != before and not sent.get("stage_reason"):
+        detail = "Send `stage_reason` with the new stage."
+        draft.fault("stage_reason_required", detail, "/stage_reason")
 
 
 def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogues) -> None:

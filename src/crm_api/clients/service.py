@@ -17,12 +17,10 @@ from crm_api.clients.creating import check_reach, client_entries, client_row, dr
 from crm_api.clients.drafting import Draft, derive, finish_row, identity_of
 from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
+from crm_api.clients.pairs import with_pairs
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, REFS, TAGS
-from crm_api.clients.rules import (
-    check_references,
-    require_options,
-)
+from crm_api.clients.rules import check_pairs, check_references, require_options
 from crm_api.clients.schemas import Client
 from crm_api.contacts.reach import (
     email_rows,
@@ -47,6 +45,7 @@ from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.refs import ref_keys
 from crm_api.kit.replies import Reply, one
+from crm_api.kit.schemas import Create, Patch
 from crm_api.kit.service import Present
 from crm_api.kit.writing import Write, write_one
 
@@ -92,6 +91,7 @@ class ClientService(VerifyingService):
         self, incoming: Incoming[Any], claim: Claim | None, if_match: str | None = None
     ) -> Reply:
         require_some(self.scope, Client, "create")
+        incoming = with_pairs(incoming, Create[Client], {})
         organization = self.actor.organization
         known = await known_entries(self.scope.db, organization)
         defaults = {"type": known.default_type}
@@ -99,6 +99,7 @@ class ClientService(VerifyingService):
         sifted = sift(
             self.scope, Client, incoming, When.ON_CREATE, free_defaults=defaults, options=options
         )
+        check_pairs(sifted, incoming.raw)
         people = new_people(sifted)
         require_fields(self.scope, Client, sifted, "create")
         people.require_rights(self.scope)
@@ -256,6 +257,13 @@ class ClientService(VerifyingService):
 
     def require_options(self, sifted: Sifted) -> None:
         require_options(self.scope, sifted)
+
+    def allowed(self, present: Present, incoming: Incoming[Any], if_match: str | None) -> Sifted:
+        """Pairs that were typed are written out first: they take the rights to what they say."""
+        said = with_pairs(incoming, Patch[Client], present.document)
+        sifted = super().allowed(present, said, if_match)
+        check_pairs(sifted, said.raw)
+        return sifted
 
     async def decide(self, present: Present, sifted: Sifted, edit: Edit) -> Reply:
         """Check the content and write it; an edit that changes nothing leaves no trace."""

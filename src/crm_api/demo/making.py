@@ -16,6 +16,7 @@ from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
 from crm_api.demo.generator import bodies
+from crm_api.demo.noting import note
 from crm_api.demo.words import SCENES, Scene
 from crm_api.identity.provision import add_user
 from crm_api.identity.statements import (
@@ -135,6 +136,7 @@ async def _make(
             )
         clients.append(decided)
     await insert_clients(scope, clients)
+    await note(scope, [client.draft.client_id for client in clients[1:]])
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)

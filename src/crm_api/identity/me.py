@@ -69,8 +69,9 @@ def _resource(cls: type[Resource], rights: Rights) -> dict[str, Any]:
             for name, field in cls.fields.items()
         },
         "groups": {
-            group: [a for a in ACTIONS if rights.can(cls.resource, a, group)]
+            group: [a for a in ACTIONS if rights.can(cls.guarded_by, a, group)]
             for group in cls.grants
         },
-        "verbs": {verb: rights.can(cls.resource, verb) for verb in cls.verbs},
+        "row_groups": {rows.field: dict(rows.groups)} if (rows := cls.row_groups) else {},
+        "verbs": {verb: rights.can(cls.guarded_by, verb) for verb in cls.verbs},
     }

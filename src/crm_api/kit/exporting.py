@@ -59,9 +59,11 @@ class Wanted:
 
 
 @lru_cache(maxsize=128)
-def _counted(listing: Listing, kind: GuardKind, shapes: tuple[Any, ...]) -> Statement:
+def _counted(
+    listing: Listing, rights: Rights, kind: GuardKind, shapes: tuple[Any, ...]
+) -> Statement:
     rows = select(func.count()).select_from(listing.shape.table)
-    found = rows.where(*conditions_of(listing, shapes)).scalar_subquery()
+    found = rows.where(*conditions_of(listing, shapes, rights)).scalar_subquery()
     return Statement(select(guard(kind).label("ok"), found.label("rows")))
 
 
@@ -79,7 +81,7 @@ def _selected(
     shown = listing.shape.columns(Sources(main), rights, names)
     document = as_json(select(*shown).correlate(main)).correlate(main).scalar_subquery()
     rows = select(cast(document, Text).label("body")).select_from(main)
-    return Statement(rows.where(*conditions_of(listing, shapes)).order_by(*order))
+    return Statement(rows.where(*conditions_of(listing, shapes, rights)).order_by(*order))
 
 
 class Export:
@@ -142,7 +144,7 @@ class Export:
         snapshot = await reading.enter_async_context(opened)
         values = guard_values(actor) | condition_values(wanted.query.filters, wanted.binds)
         row = await snapshot.fetchrow(
-            _counted(wanted.listing, guard_kind(actor), wanted.shapes), values
+            _counted(wanted.listing, actor.rights, guard_kind(actor), wanted.shapes), values
         )
         require_ok(row)
         scope.verified = True

@@ -32,12 +32,11 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
-from crm_api.kit.fields import reads_own_alone
 from crm_api.kit.filters import Filter, Node, leaves
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, RANK, ListQuery
-from crm_api.kit.reading import own_rows
+from crm_api.kit.reading import open_rows
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import FILTERED_HITS, MOST_HITS, best_hits
 
@@ -83,9 +82,7 @@ class _Asked:
 
 @lru_cache(maxsize=1024)
 def _list(listing: Listing, rights: Rights, kind: GuardKind, asked: _Asked) -> Statement:
-    conditions = conditions_of(listing, asked.filters)
-    if reads_own_alone(listing.shape.resource, rights):
-        conditions += own_rows(listing.shape)
+    conditions = conditions_of(listing, asked.filters, rights)
     limit = bindparam("limit", type_=Integer())
     rows = _page(listing, asked, conditions).limit(limit + 1).subquery("page")
     shown = listing.shape.columns(Sources(rows), rights, asked.names, asked.expand)
@@ -167,12 +164,14 @@ def _count(
     return select(func.count()).select_from(counted.subquery("counted")).scalar_subquery()
 
 
-def conditions_of(listing: Listing, shapes: Sequence[Any]) -> list[ColumnElement[bool]]:
-    """The organization's rows that meet conditions of these shapes."""
+def conditions_of(
+    listing: Listing, shapes: Sequence[Any], reader: Rights
+) -> list[ColumnElement[bool]]:
+    """The organization's rows that meet conditions of these shapes, and exist for the reader."""
     main = listing.shape.table
     numbers = count()
     found = [_node(listing, main, numbers, one) for one in shapes]
-    return [main.c.organization_id == ORG, *found]
+    return [main.c.organization_id == ORG, *found, *open_rows(listing.shape, reader)]
 
 
 def _node(

@@ -39,6 +39,7 @@ class Sources:
 
 
 Expression = Callable[[Sources, Rights], ColumnElement[Any]]
+OpenTo = Callable[[FromClause, Rights], ColumnElement[bool]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +52,8 @@ class Shape:
     """Fields that are not simply the column of the same name."""
     expansions: Mapping[str, tuple[tuple[str, str], Expression]] = field(default_factory=dict)
     """`?expand=` key → the (resource, group) it takes, and the expression that answers it."""
+    open_to: OpenTo | None = None
+    """Which rows exist at all for a reader, where their own lifecycle does not decide alone."""
 
     def columns(
         self, sources: Sources, rights: Rights, names: Sequence[str], expand: Sequence[str] = ()

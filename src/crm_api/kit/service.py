@@ -203,13 +203,13 @@ class RecordService:
 
     def require_read(self) -> None:
         if not mask_of(self.resource, self.actor.rights).read:
-            needs = f"{self.resource.resource}.*:read"
+            needs = f"{self.resource.guarded_by}.*:read"
             detail = f"Your role {self.actor.role!r} may not read {self.resource.resource}."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
     def require_group(self, group: str, action: str) -> None:
-        if not self.actor.rights.can(self.resource.resource, action, group):
-            needs = f"{self.resource.resource}.{group}:{action}"
+        if not self.actor.rights.can(self.resource.guarded_by, action, group):
+            needs = f"{self.resource.guarded_by}.{group}:{action}"
             detail = f"Your role {self.actor.role!r} lacks `{needs}`."
             raise Refusal("forbidden", detail, (Fault("forbidden", f"This needs `{needs}`."),))
 
@@ -339,7 +339,7 @@ class RecordService:
 
         async def attempt() -> Reply:
             present = await self.load(row_id, with_seen=True)
-            self.scope.require(self.resource.resource, verb)
+            self.scope.require(self.resource.guarded_by, verb)
             stored = await self.finished(claim)
             if stored is not None:
                 return self.replayed(stored)

@@ -28,6 +28,7 @@ from crm_api.models.identity import (
     UserRow,
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
+from crm_api.models.notes import NoteRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
@@ -58,6 +59,7 @@ __all__ = [
     "InvitationRow",
     "MembershipIndexRow",
     "MembershipRow",
+    "NoteRow",
     "OperationRow",
     "OrganizationRow",
     "RefreshTokenRow",
