@@ -221,10 +221,22 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     note = {"text": _text(), "workflow": CANARY}
     await ok("POST", f"/v1/clients/{clients[0]['id']}/notes", note)
+    await _follow(made, f"/v1/clients/{clients[0]['id']}")
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))
     return key["key"], clients[0]["id"]
+
+
+async def _follow(made: Organization, place: str) -> None:
+    """A follower who has read all up to one entry, and one more by itself."""
+    entry = {"remarks": _text("changed")}
+    assert (await made.call("admin", "PATCH", place, json=entry)).status_code == 200
+    assert (await made.call("admin", "PUT", f"{place}/followers/me")).status_code == 204
+    history = (await made.call("admin", "GET", f"{place}/history")).json()["data"]
+    for body in ({"up_to": history[-1]["id"]}, {"ids": [history[0]["id"]]}):
+        answer = await made.call("admin", "POST", "/v1/notifications/read", json=body)
+        assert answer.status_code == 200, answer.text
 
 
 async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> None:

@@ -5,7 +5,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "20261125_1032"
-down_revision = "20261125_1030"
+down_revision = "20261125_1031"
 branch_labels = None
 depends_on = None
 

@@ -43,6 +43,8 @@ from crm_api.installation import (
 from crm_api.meta.router import router as meta
 from crm_api.notes.router import of_clients as notes_of_clients
 from crm_api.notes.router import router as notes
+from crm_api.notifications.router import of_clients as followers_of_clients
+from crm_api.notifications.router import router as notifications
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
@@ -88,7 +90,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
     more = (client_refs, client_overrides, client_past, notes_of_clients, notes)
-    parts = (*records, *more, identity, catalogues, imports, exports, organization, meta)
+    told = (followers_of_clients, notifications)
+    parts = (*records, *more, *told, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

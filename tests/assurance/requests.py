@@ -47,6 +47,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "batch_clients": {"operations": [{"op": "create", "body": minimal("clients")}]},
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "create_client_note": minimal("notes"),
+        "mark_notifications_read": {"up_to": known.client_id},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
         "search_contacts": {"filter": {"field": "name", "op": "ne", "value": mark}},

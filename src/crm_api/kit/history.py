@@ -128,7 +128,7 @@ async def read_history(
     limit = reader.limit(single.get("limit"))
     reader.raise_any()
     bound = _bound_to(scope, cls, row_id)
-    before = _position(scope, single.get("cursor"), bound)
+    before = position_of(scope, single.get("cursor"), bound)
     fields = visible_fields(cls, scope)
     groups = cls.row_groups
     hidden = groups.groups.keys() - open_values(cls, scope.actor.rights) if groups else ()
@@ -183,7 +183,12 @@ def _bound_to(scope: Scope, cls: type[Resource], row_id: UUID) -> bytes:
     return hashlib.sha256(facts.encode()).digest()
 
 
-def _position(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
+def position_of(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
+    """The position of the log that a cursor stands for.
+
+    Raises:
+        Refusal: it was not issued for this list.
+    """
     if cursor is None:
         return None
     raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None

@@ -29,6 +29,7 @@ from crm_api.models.identity import (
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
 from crm_api.models.notes import NoteRow
+from crm_api.models.notifications import FollowerRow, NotificationMarkRow, NotificationReadRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
 
@@ -51,6 +52,7 @@ __all__ = [
     "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
+    "FollowerRow",
     "HeadRow",
     "IdempotencyRow",
     "ImportPartRow",
@@ -60,6 +62,8 @@ __all__ = [
     "MembershipIndexRow",
     "MembershipRow",
     "NoteRow",
+    "NotificationMarkRow",
+    "NotificationReadRow",
     "OperationRow",
     "OrganizationRow",
     "RefreshTokenRow",
