@@ -13,6 +13,7 @@ from crm_api.clients.past_router import router as client_past
 from crm_api.clients.refs_router import router as client_refs
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
+from crm_api.clients.stages_router import router as client_stages
 from crm_api.contacts.past_router import router as contact_past
 from crm_api.contacts.router import router as contacts
 from crm_api.core.config import Settings, load_settings
@@ -90,7 +91,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     # taken over: FastAPI would look for the route of an included router twice (15 µs).
     records = (clients, contacts, contact_past, clients_of_contacts, operations)
     more = (client_refs, client_overrides, client_past, notes_of_clients, notes)
-    told = (followers_of_clients, notifications)
+    told = (client_stages, followers_of_clients, notifications)
     parts = (*records, *more, *told, identity, catalogues, imports, exports, organization, meta)
     for router in (*parts, problem_pages):
         app.router.routes.extend(router.routes)

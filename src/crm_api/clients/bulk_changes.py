@@ -12,7 +12,7 @@ from crm_api.clients.drafting import Draft, finish_row, identity_of
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
 from crm_api.clients.pairs import with_pairs
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, CLIENTS, TAGS
-from crm_api.clients.rules import check_pairs, check_references
+from crm_api.clients.rules import check_pairs, check_references, seen_pairs
 from crm_api.clients.schemas import Client
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
@@ -57,9 +57,17 @@ def decide_change(
     body: dict[str, Any],
     organization: OrganizationContext,
     known: Catalogues,
+    *,
+    typed: bool = True,
 ) -> ClientChange | list[Fault] | None:
-    """The change of a patch body, or every fault of it; None where nothing changes."""
-    incoming = with_pairs(read_body(_BODY, body), _BODY, present.document)
+    """The change of a patch body, or every fault of it; None where nothing changes.
+
+    Args:
+        typed: whether the pairs of a remark count: of one that comes back they stand elsewhere.
+    """
+    incoming = read_body(_BODY, body)
+    if typed:
+        incoming = with_pairs(incoming, _BODY, seen_pairs(scope, present.document))
     sifted = sift(scope, Client, incoming, Write.LATER, current=present.document)
     check_pairs(sifted, incoming.raw)
     faults = forbidden_faults(sifted)

@@ -58,6 +58,8 @@ def with_pairs(
 ) -> Incoming[Any]:
     """The body with its pairs written out: as attributes, and as the fields that they stand for.
 
+    What the body says outright wins over what is typed in a remark.
+
     Args:
         present: the document as it stands; empty for a new record.
     """
@@ -67,6 +69,9 @@ def with_pairs(
     said = dict(raw)
     remark, held = raw.get("remarks"), present.get("attributes", {})
     moved = moved_pairs(present.get("remarks"), remark, held) if "remarks" in raw else {}
+    for key in TYPED.keys() & moved.keys():
+        if TYPED[key] in raw:
+            del moved[key]
     sent = raw.get("attributes", {})
     if moved and isinstance(sent, dict):
         said["attributes"] = moved | sent

@@ -20,8 +20,9 @@ from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_ent
 from crm_api.clients.pairs import with_pairs
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, EMAILS, LINKS, PHONES, REFS, TAGS
-from crm_api.clients.rules import check_pairs, check_references, require_options
+from crm_api.clients.rules import check_pairs, check_references, require_options, seen_pairs
 from crm_api.clients.schemas import Client
+from crm_api.clients.stages import may_close, moves_to_closed, reopens, require_closable
 from crm_api.contacts.reach import (
     email_rows,
     stored_email_rows,
@@ -252,15 +253,19 @@ class ClientService(VerifyingService):
         )
 
     def holds(self, raw: Mapping[str, Any]) -> bool:
-        """Without own addresses those of its persons count, and they must not go meanwhile."""
-        return any(name in raw and not raw[name] for name in ("emails", "phones"))
+        """Without own addresses those of its persons count, and they must not go meanwhile.
+
+        Nor may a follow-up be opened while a client is closed.
+        """
+        return may_close(raw) or any(n in raw and not raw[n] for n in ("emails", "phones"))
 
     def require_options(self, sifted: Sifted) -> None:
         require_options(self.scope, sifted)
 
     def allowed(self, present: Present, incoming: Incoming[Any], if_match: str | None) -> Sifted:
         """Pairs that were typed are written out first: they take the rights to what they say."""
-        said = with_pairs(incoming, Patch[Client], present.document)
+        document = seen_pairs(self.scope, present.document)
+        said = with_pairs(incoming, Patch[Client], document)
         sifted = super().allowed(present, said, if_match)
         check_pairs(sifted, said.raw)
         return sifted
@@ -270,6 +275,8 @@ class ClientService(VerifyingService):
         values = {**sifted.values, **edit.besides}
         known = await known_entries(self.scope.db, self.actor.organization)
         draft = draft_change(present, values, self.actor.organization, known, stood=edit.stood)
+        if moves_to_closed(draft):
+            await require_closable(self.scope, present.id)
         await check_references(self.scope, draft, values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)
@@ -295,6 +302,7 @@ class ClientService(VerifyingService):
         self, draft: Draft, present: Present, moved: dict[str, Any], edit: Edit
     ) -> Reply:
         diff, row = draft.diff(), finish_row(draft) | moved
+        action = "reopened" if reopens(draft) and edit.action == "updated" else edit.action
         replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
         tags = tag_entries(replaced.get(TAGS, []))
 
@@ -303,7 +311,7 @@ class ClientService(VerifyingService):
                 present,
                 row,
                 diff,
-                edit.action,
+                action,
                 replaced=replaced,
                 ensured=tags,
                 claim=edit.claim,

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from crm_api.catalogues.presets import DEFAULT_WORKFLOW
 from crm_api.clients.pairs import REASONS, TYPED, moved_pairs, pairs_in, reason_in
+from crm_api.clients.rules import seen_pairs
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.errors import Refusal
@@ -64,7 +65,9 @@ async def pairs_of(
         return None
     service = ClientService(scope)
     present = await service.load(client_id)
-    body = _body(present.document, texts, str(after.get("text") or before.get("text")))
+    body = _body(
+        seen_pairs(scope, present.document), texts, str(after.get("text") or before.get("text"))
+    )
     if not body:
         return None
     incoming = validate_body(Patch[Client], json.dumps(body).encode())

@@ -8,7 +8,7 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.notes.schemas import Note
+from crm_api.notes.schemas import GROUP_OF, Note
 from crm_api.notes.service import NoteService
 from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
 from crm_api.routing import (
@@ -29,7 +29,7 @@ from crm_api.routing import (
 router = APIRouter(prefix="/v1/notes", tags=["notes"], route_class=GuardedRoute)
 of_clients = APIRouter(prefix="/v1/clients", tags=["notes"], route_class=GuardedRoute)
 Declared = Depends(strict_query)
-GROUPS = tuple(dict.fromkeys(Note.row_groups.groups.values()))
+GROUPS = tuple(dict.fromkeys(GROUP_OF.values()))
 READ, CREATE, UPDATE = (
     needs(*(f"clients.{group}:{action}" for group in GROUPS))
     for action in ("read", "create", "update")

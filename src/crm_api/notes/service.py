@@ -82,7 +82,7 @@ class NoteService(EditingService):
         """
         if dry_run:
             async with self.scope.db.rehearsal(self.actor.organization_id):
-                reply = await self._create(client_id, incoming, None)
+                reply = await self.settled(partial(self._create, client_id, incoming, None))
             return Reply(reply.body, reply.etag)
         run = partial(self._create, client_id, incoming, claim)
         return await once(self.scope, claim, partial(self.settled, run), self.replayed)

@@ -128,7 +128,7 @@ def _is_unread(position: Any) -> ColumnElement[bool]:
     return and_(position > func.coalesce(mark.scalar_subquery(), 0), not_(single))
 
 
-def _entries(mine: CTE, *conditions: ColumnElement[bool]) -> Select[Any]:
+def _entries(mine: CTE, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """The entries of one of these clients that are told to the reader, newest first."""
     moved = exists(
         select(_later.position).where(
@@ -164,7 +164,7 @@ def _entries(mine: CTE, *conditions: ColumnElement[bool]) -> Select[Any]:
     )
 
 
-def _requests(mine: CTE, *conditions: ColumnElement[bool]) -> Select[Any]:
+def _requests(mine: CTE, *conditions: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """The newest entry of each request at one of these clients, newest first."""
     newer = exists(
         select(_part.position).where(
@@ -176,7 +176,7 @@ def _requests(mine: CTE, *conditions: ColumnElement[bool]) -> Select[Any]:
     return _entries(mine, _entry.address.is_not(None), not_(newer), *conditions)
 
 
-def _jobs(mine: CTE) -> tuple[CTE, Select[Any]]:
+def _jobs(mine: CTE) -> tuple[CTE, Select[*tuple[Any, ...]]]:
     """All entries of jobs, which have no address, and the newest of each with its `clients`."""
     each = _entries(mine, _entry.address.is_(None)).lateral("each")
     done = select(mine.c.client_id, *each.c).select_from(mine.join(each, true())).cte("done")
@@ -219,16 +219,18 @@ def _shown(rights: Rights, page: Any, done: CTE) -> list[Label[Any]]:
     ]
 
 
-def _either(page: Any, of_request: Select[Any], of_job: Select[Any]) -> ColumnElement[Any]:
+def _either(
+    page: Any, of_request: Select[*tuple[Any, ...]], of_job: Select[*tuple[Any, ...]]
+) -> ColumnElement[Any]:
     found = [one.correlate(page).scalar_subquery() for one in (of_request, of_job)]
     return case((page.c.by_job, found[1]), else_=found[0])
 
 
-def _distinct(column: Any, conditions: list[ColumnElement[bool]]) -> Select[Any]:
+def _distinct(column: Any, conditions: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
     return select(func.json_agg(distinct(column))).where(*conditions)
 
 
-def _named(rows: Any, conditions: list[ColumnElement[bool]]) -> Select[Any]:
+def _named(rows: Any, conditions: list[ColumnElement[bool]]) -> Select[*tuple[Any, ...]]:
     """The fields that entries name, as far as the reader reads them."""
     field = func.unnest(rows.fields).column_valued("field")
     found = _distinct(field, [*conditions, field == func.any(_fields)])

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.api.notes.conftest import Desk
+from tests.api.notes.conftest import Desk, Json
 from tests.checks import Owner, assert_chain, change_count, codes, pointers, refused
 
 
@@ -60,10 +60,11 @@ async def test_stage_pair_takes_the_right_to_set_the_stage(desk: Desk, owner: Ow
     """C13: 403 for who may not set it, wherever the pair stands; nothing is written."""
     before = await change_count(owner, desk.organization.organization_id)
     call = desk.organization.call
-    for body, place in (
+    written: list[tuple[Json, str]] = [
         ({"remarks": "stage=mature"}, "/remarks"),
         ({"attributes": {"stage": "mature"}}, "/attributes/stage"),
-    ):
+    ]
+    for body, place in written:
         answer = await call("front_desk", "PATCH", desk.place, json=body)
         assert place in pointers(refused(answer, 403, "field_not_writable"))
     answer = await desk.post("front_desk", text="stage=mature")
@@ -76,14 +77,25 @@ async def test_stage_pair_takes_the_right_to_set_the_stage(desk: Desk, owner: Ow
     assert echoed["attributes"] == {"stage": "mature", "a": "1"}
 
 
+async def test_refusal_does_not_tell_a_hidden_stage(desk: Desk) -> None:
+    """C13: who does not read the stage edits a remark alike, whatever the stage is by now."""
+    await patched(desk, remarks="We know: stage=mature")
+    scopes = ("identity:read", "remarks:read", "remarks:update")
+    ask = await desk.caller(*(f"clients.{scope}" for scope in scopes))
+    answer = await ask("PATCH", desk.place, json={"remarks": "Nothing"})
+    assert answer.status_code == 200, answer.text
+    assert (await desk.now())["stage"] == "mature"
+
+
 async def test_unknown_stage_is_a_fault_where_it_was_written(desk: Desk) -> None:
     """C13: 422."""
     call = desk.organization.call
-    for body, place in (
+    written: list[tuple[Json, str]] = [
         ({"remarks": "stage=ripe"}, "/remarks"),
         ({"attributes": {"stage": "ripe"}}, "/attributes/stage"),
         ({"stage": "ripe"}, "/stage"),
-    ):
+    ]
+    for body, place in written:
         answer = await call("manager", "PATCH", desk.place, json=body)
         assert codes(refused(answer, 422, "invalid")) == {place: "not_one_of"}
     answer = await desk.post("manager", text="stage=ripe")
@@ -174,6 +186,49 @@ async def test_stage_pair_is_found_and_told_with_the_rights_to_the_field(desk: D
     assert (await ask("GET", desk.place)).json()["attributes"] == {"a": "1"}
     assert "mature" not in (await ask("GET", f"{desk.place}/history")).text
     assert "mature" not in (await ask("GET", f"{desk.place}/diff")).text
+
+
+async def test_version_comes_back_with_its_pairs(desk: Desk) -> None:
+    """C13, §11: those of other workflows as well, and the stage as the field."""
+    call = desk.organization.call
+    entry = {"key": "onboarding"}
+    assert (await call("admin", "POST", "/v1/catalogues/workflows", json=entry)).status_code == 201
+    pairs = {"onboarding": {"a": "1", "b": "2"}}
+    then = await patched(desk, stage="growing", attributes={"c": "3"}, workflow_attributes=pairs)
+    entries = (await call("manager", "GET", f"{desk.place}/history")).json()["data"]
+    changed = {"onboarding": {"a": None, "b": "9", "d": "4"}}
+    await patched(
+        desk,
+        remarks="Steady: stage=mature",
+        attributes={"c": None},
+        workflow_attributes=changed,
+    )
+    body = {"entry_id": entries[0]["id"], "stage_reason": "A mistake"}
+    answer = await call("manager", "POST", f"{desk.place}/restore-version", json=body)
+    assert answer.status_code == 200, answer.text
+    found = answer.json()
+    for name in ("attributes", "workflow_attributes", "stage", "remarks"):
+        assert found[name] == then[name], name
+
+
+async def test_remark_that_comes_back_says_nothing_anew(desk: Desk) -> None:
+    """C13, §11: the pairs of then stand in the fields of then."""
+    await patched(desk, remarks="stage=growing a=1")
+    then = await patched(desk, stage="mature", stage_reason="Steady", attributes={"a": "2"})
+    entries = (await desk.organization.call("manager", "GET", f"{desk.place}/history")).json()
+    await patched(desk, remarks="Other")
+    body = {"entry_id": entries["data"][0]["id"]}
+    answer = await desk.organization.call(
+        "manager", "POST", f"{desk.place}/restore-version", json=body
+    )
+    for name in ("attributes", "stage", "remarks"):
+        assert answer.json()[name] == then[name], name
+
+
+async def test_what_is_said_outright_wins_over_a_remark(desk: Desk) -> None:
+    """C13: a front end that sends both means the fields."""
+    found = await patched(desk, remarks="stage=growing a=1", stage="mature", attributes={"a": "2"})
+    assert (found["stage"], found["attributes"]) == ("mature", {"a": "2", "stage": "mature"})
 
 
 async def test_past_tells_the_pair_as_the_field_was(desk: Desk) -> None:
