@@ -17,6 +17,8 @@ class Profile:
     acknowledged: int
     """So many acknowledged writes in all, at least."""
     race_rounds: int
+    kills: int
+    """Of a worker, in the middle of one operation."""
     schemathesis_cases: int
     """For all roles together, at least."""
     hostile_share: int
@@ -24,9 +26,9 @@ class Profile:
 
 
 PROFILES: Mapping[Name, Profile] = {
-    "test": Profile(0, 100, 20, 0, 24),
-    "short": Profile(4, 1_000, 20, 2_000, 6),
-    "long": Profile(20, 20_000, 200, 50_000, 1),
+    "test": Profile(0, 100, 20, 4, 0, 48),
+    "short": Profile(4, 1_000, 20, 10, 2_000, 6),
+    "long": Profile(20, 20_000, 200, 10, 50_000, 1),
 }
 NAME = cast("Name", os.environ.get("CRM_ASSURANCE", "test"))
 PROFILE = PROFILES[NAME]

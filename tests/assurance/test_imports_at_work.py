@@ -13,6 +13,7 @@ import pytest
 from crm_api.installation import Addresses
 from crm_api.kit.verification import verify_log
 from tests.api.imports.lists import List, sent
+from tests.assurance.profile import PROFILE
 from tests.assurance.workers import Workers, until, workers_of
 from tests.conftest import SECRET
 from tests.factories import Organization
@@ -20,7 +21,7 @@ from tests.factories import Organization
 ROWS = 6000
 EVERY = 10
 """Each tenth row says what the row before it said, each tenth but one has no address."""
-KILLS = 10
+KILLS = PROFILE.kills
 SHORT_SECONDS, LONG_SECONDS = 0.6, 120.0
 WAIT_SECONDS = 1.0
 """What another user's create may take, on a machine that the whole suite uses at a time."""

@@ -14,13 +14,14 @@ import asyncpg
 import pytest
 
 from crm_api.installation import Addresses
+from tests.assurance.profile import PROFILE
 from tests.assurance.workers import Workers, until, workers_of
 from tests.conftest import SECRET
 from tests.factories import Organization
 from tests.jobs import queue
 
 STEPS = 50
-KILLS = 10
+KILLS = PROFILE.kills
 SHORT_SECONDS, LONG_SECONDS = 0.6, 120.0
 
 
@@ -99,7 +100,7 @@ def begin(radio: Organization, owner: "asyncpg.Connection[asyncpg.Record]") -> B
     return begun
 
 
-async def test_killed_at_ten_points_the_count_is_exact(workers: Workers, begin: Begin) -> None:
+async def test_killed_again_and_again_the_count_is_exact(workers: Workers, begin: Begin) -> None:
     work, chance = await begin(), random.Random(20261125)
     for _ in range(KILLS):
         process = await workers.start(SHORT_SECONDS)

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
@@ -120,9 +119,6 @@ class Exchange:
             return Refusal("uri_too_long", f"At most {settings.url_bytes} bytes of path and query.")
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return Refusal("malformed_request", "The URL holds a NUL character.")
-        if not (_is_text(scope.get("raw_path") or b"") and _is_text(scope["query_string"])):
-            # Read with replacements, two names would become one.
-            return Refusal("malformed_request", "The URL holds bytes that are no UTF-8.")
         return limited or self._read_framing()
 
     def _identify(self) -> None:
@@ -277,11 +273,3 @@ class Exchange:
             "request", made_here=True, request_id=self._id, **facts, method=method, route=route,
             status=status, ms=round(seconds * 1000, 2),
         )  # fmt: skip
-
-
-def _is_text(raw: bytes) -> bool:
-    try:
-        (unquote_to_bytes(raw) if b"%" in raw else raw).decode()
-    except UnicodeDecodeError:
-        return False
-    return True

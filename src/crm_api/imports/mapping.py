@@ -46,11 +46,13 @@ OURS: Final = {*TARGETS, ERRORS}
 class MappingError(Exception):
     """The mapping cannot be used; the text says what to write.
 
-    `column` is the one that it is about, as a person named it.
+    `column` is the one that it is about, as a person named it; `plain` says the same, and repeats
+    nothing that stands in the list or was sent.
     """
 
-    def __init__(self, text: str, column: str | None = None) -> None:
+    def __init__(self, text: str, plain: str = "", column: str | None = None) -> None:
         super().__init__(text)
+        self.plain = plain or text
         self.column = column
 
 
@@ -197,11 +199,8 @@ def override(columns: Sequence[Column], pairs: Mapping[str, str]) -> list[Column
     return found
 
 
-def require_name(columns: Sequence[Column], example: str = "--mapping '{title}=name'") -> None:
+def require_name(columns: Sequence[Column]) -> None:
     """A client without a name is none.
-
-    Args:
-        example: how one would say which column it is.
 
     Raises:
         MappingError: no column becomes the name.
@@ -211,7 +210,8 @@ def require_name(columns: Sequence[Column], example: str = "--mapping '{title}=n
     titles = ", ".join(repr(c.title) for c in columns)
     raise MappingError(
         f"No column is the client's name. The columns are {titles}; write for example "
-        f"{example.format(title=columns[0].title)}."
+        f"--mapping '{columns[0].title}=name'.",
+        "No column is the client's name: map one to `name`.",
     )
 
 
@@ -233,9 +233,11 @@ def _place_of(columns: Sequence[Column], title: str) -> int:
     if found:
         places = ", ".join(f"#{place + 1}" for place in found)
         detail = f"Several columns are called {title!r}; write one of {places} instead."
-        raise MappingError(detail, title)
+        plain = "Several columns have this name; write `#` and the position of one instead."
+        raise MappingError(detail, plain, title)
     known = ", ".join(repr(c.title) for c in columns)
-    raise MappingError(f"There is no column {title!r}. The columns are {known}.", title)
+    plain = "There is no column of this name."
+    raise MappingError(f"There is no column {title!r}. The columns are {known}.", plain, title)
 
 
 def _chosen(title: str, name: str) -> Target | None:
@@ -245,7 +247,10 @@ def _chosen(title: str, name: str) -> Target | None:
     if target is None or target.is_read_only:
         takes = [known for known, each in TARGETS.items() if not each.is_read_only]
         known = ", ".join([*takes, "attributes.KEY"])
-        raise MappingError(f"There is no field {name!r} to map to. There are: {known}.", title)
+        plain = f"There is no such field to map to. There are: {known}."
+        raise MappingError(
+            f"There is no field {name!r} to map to. There are: {known}.", plain, title
+        )
     return target
 
 
@@ -258,6 +263,7 @@ def _refuse_twice(columns: Sequence[Column]) -> None:
             first = seen[column.target.name]
             raise MappingError(
                 f"Both {first!r} and {column.title!r} are mapped to {column.target.name}.",
+                f"Another column is mapped to {column.target.name} too.",
                 column.title,
             )
         seen[column.target.name] = column.title

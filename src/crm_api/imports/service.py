@@ -354,7 +354,7 @@ def _changed(document: Mapping[str, Any], sent: Mapping[str, Any]) -> dict[str, 
             row["columns"] = mapped(document["columns"], mapping)
         except MappingError as error:
             place = _pointer(error.column)
-            raise refuse_all([Fault("invalid_mapping", str(error), pointer=place)]) from None
+            raise refuse_all([Fault("invalid_mapping", error.plain, pointer=place)]) from None
         row["mapping"] = mapping
     return row
 

@@ -77,9 +77,9 @@ def missing(document: Mapping[str, Any]) -> list[Fault]:
     faults: list[Fault] = []
     if mode != "update":
         try:
-            require_name(columns, 'the mapping {{"{title}": "name"}}')
+            require_name(columns)
         except MappingError as error:
-            faults.append(Fault("name_column_required", str(error), pointer="/mapping"))
+            faults.append(Fault("name_column_required", error.plain, pointer="/mapping"))
     match_by = document["match_by"]
     if mode == "create":
         return faults

@@ -26,6 +26,7 @@ from crm_api.kit.schemas import Create, Patch
 from crm_api.kit.service import Present
 
 REFS = "external_refs"
+_REPLACED = "\ufffd"
 TRIES = 3
 
 Json = dict[str, Any]
@@ -40,6 +41,10 @@ class Named:
 
     def read(self) -> tuple[ExternalRef | None, tuple[Fault, ...]]:
         """The reference in its normal form, or what is wrong with it."""
+        if _REPLACED in self.source + self.id:
+            # What was no UTF-8 in the path reads so, whatever it was: two ids would be one.
+            detail = "The id holds bytes that are no UTF-8, or the sign that stands for such."
+            return None, (Fault("invalid_text", detail, parameter="external_id"),)
         sent = {"source": self.source, "id": self.id}
         try:
             return ExternalRef.model_validate(sent), ()

@@ -408,3 +408,16 @@ async def test_batch_of_contacts_is_the_one_of_clients(radio: Organization, owne
     )
     assert problem["errors"][0]["pointer"] == "/operations/2/body/owner_id"
     assert await change_count(owner, radio.organization_id) == before
+
+
+@pytest.mark.parametrize("resource", RESOURCES)
+async def test_ids_that_are_no_text_are_not_one_and_the_same(
+    radio: Organization, resource: str
+) -> None:
+    """Both read with the same sign for what is no UTF-8: the second would change the first."""
+    for ref in ("caf%e9", "caf%e8", "caf%ef%bf%bd"):
+        answer = await put(radio, minimal(resource), place(resource, ref))
+        assert codes(refused(answer, 422, "invalid")) == {"external_id": "invalid_text"}
+        refused(await radio.call("admin", "GET", place(resource, ref)), 404, "not_found")
+    answer = await put(radio, minimal(resource), place(resource, "caf%C3%A9"))
+    assert answer.json()["external_refs"][0]["id"] == "café"

@@ -73,17 +73,6 @@ async def test_a_nul_in_the_url_is_malformed(client: httpx.AsyncClient, url: str
     assert (await client.get(url, headers=BEARER)).json()["code"] == "malformed_request"
 
 
-@pytest.mark.parametrize(
-    "url", ["/v1/widgets?tags=caf%e9", "/v1/widgets?%ff=1", "/v1/caf%e9", "/v1/caf%C3%A9%e8"]
-)
-async def test_bytes_that_are_no_text_are_malformed(client: httpx.AsyncClient, url: str) -> None:
-    """Replaced by the same sign, the ids of two records would be one."""
-    answer = await client.get(url, headers=BEARER)
-    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
-    fine = await client.get("/v1/widgets?tags=caf%C3%A9", headers=BEARER)
-    assert fine.status_code == 200
-
-
 async def test_a_slow_handler_is_ended_with_503(lines: Lines) -> None:
     async with client_of(QUICK) as client:
         answer = await client.get("/slow?seconds=5")
