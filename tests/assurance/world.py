@@ -105,7 +105,8 @@ class World:
 
         So that each relationship is of a pair of its own, and all are seen from the known client.
         """
-        path = MADE_AT.get(path, path) if method == "POST" else path
+        if method == "POST" and "json" in more:
+            path = MADE_AT.get(path, path)
         if THE_CLIENT in path:
             fresh = method == "POST"
             place = (await self.make("clients"))["id"] if fresh else self.known.client_id
