@@ -33,6 +33,9 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("tasks", "lifecycle"): "by CHECK",
     ("calendar_feeds", "lifecycle"): "by CHECK",
     ("tasks", "state"): "by CHECK",
+    ("notes", "lifecycle"): "by CHECK",
+    ("notes", "kind"): "by CHECK",
+    ("notes", "created_by_type"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
     ("imports", "match_by"): "by CHECK",
@@ -99,6 +102,7 @@ def client_body(mark: str, person: Mapping[str, Any], refs: Mapping[str, Any]) -
         "tags": [CANARY],
         "remarks": _text(),
         "attributes": {CANARY: _text()},
+        "workflow_attributes": {CANARY: {CANARY: _text()}},
         "billing_details": {"legal_name": _text(), "reference": _text()},
         "credit_limit": {"amount": "7143000", "currency": "UGX"},
         "external_refs": [dict(refs)],
@@ -144,6 +148,7 @@ _INERT: Mapping[str, str] = {
     "contact_phones": "true",
     "contact_refs": "true",
     "relationships": "true",
+    "notes": "true",
 }
 
 
@@ -168,6 +173,7 @@ class Bystander:
                 ("GET", f"{one}/relationships", None),
                 ("GET", f"{one}/graph?format=svg", None),
                 ("GET", f"{one}/communications", None),
+                ("GET", f"{one}/notes", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -242,10 +248,24 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     await ok("POST", "/v1/contacts", {"name": _text("apart"), "external_refs": [refs]})
     related = {"kind": "partner", "other_id": clients[1]["id"], "note": _text()}
     await ok("POST", f"/v1/clients/{clients[0]['id']}/relationships", related)
+    note = {"text": _text(), "workflow": CANARY}
+    await ok("POST", f"/v1/clients/{clients[0]['id']}/notes", note)
+    await _follow(made, f"/v1/clients/{clients[0]['id']}")
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))
     return key["key"], clients[0]["id"]
+
+
+async def _follow(made: Organization, place: str) -> None:
+    """A follower who has read all up to one entry, and one more by itself."""
+    entry = {"remarks": _text("changed")}
+    assert (await made.call("admin", "PATCH", place, json=entry)).status_code == 200
+    assert (await made.call("admin", "PUT", f"{place}/followers/me")).status_code == 204
+    history = (await made.call("admin", "GET", f"{place}/history")).json()["data"]
+    for body in ({"up_to": history[-1]["id"]}, {"ids": [history[0]["id"]]}):
+        answer = await made.call("admin", "POST", "/v1/notifications/read", json=body)
+        assert answer.status_code == 200, answer.text
 
 
 async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> None:

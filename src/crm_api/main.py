@@ -15,6 +15,7 @@ from crm_api.clients.past_router import router as client_past
 from crm_api.clients.refs_router import router as client_refs
 from crm_api.clients.router import of_contacts as clients_of_contacts
 from crm_api.clients.router import router as clients
+from crm_api.clients.stages_router import router as client_stages
 from crm_api.communications.router import of_clients as communications_of_clients
 from crm_api.communications.router import of_contacts as communications_of_contacts
 from crm_api.communications.router import router as communications
@@ -46,6 +47,10 @@ from crm_api.installation import (
     refuse_unsafe_role,
 )
 from crm_api.meta.router import router as meta
+from crm_api.notes.router import of_clients as notes_of_clients
+from crm_api.notes.router import router as notes
+from crm_api.notifications.router import of_clients as followers_of_clients
+from crm_api.notifications.router import router as notifications
 from crm_api.openapi.document import build_document
 from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
@@ -103,8 +108,9 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     )
     related = (relationships_of_clients, relationships)
     more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
-    parts = (*records, *related, *logged, *more, identity, catalogues, imports, exports)
-    rest = (organization, meta)
+    noted = (notes_of_clients, notes, client_stages, followers_of_clients, notifications)
+    parts = (*records, *related, *logged, *noted, *more, identity, catalogues, imports)
+    rest = (exports, organization, meta)
     for router in (*parts, *rest, problem_pages):
         app.router.routes.extend(router.routes)
     app.include_router(probes_router(lambda: _ready(app)))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from crm_api.core.access import ROLES
-from crm_api.kit.fields import RESOURCES, Resource, Write, granted_actions
+from crm_api.kit.fields import RESOURCES, Resource, Write, cells_of, granted_actions
 
 _LETTERS = {"read": "r", "create": "c", "update": "u", "read_own": "o"}
 HEADER = """\
@@ -35,8 +35,12 @@ def _section(cls: type[Resource]) -> str:
 
 def _fields(cls: type[Resource]) -> Iterator[tuple[str, str, list[str]]]:
     for field in cls.fields.values():
-        cells = cls.grants[field.rule.group].split()
+        cells = cells_of(cls, field.rule.group)
         yield field.name, field.rule.group, [_cell(cell, field.rule.write) for cell in cells]
+    if cls.row_groups is not None:
+        for value, group in cls.row_groups.groups.items():
+            cells = [_cell(cell, Write.ALWAYS) for cell in cells_of(cls, group)]
+            yield f"{cls.row_groups.field} {value}", group, cells
 
 
 def _cell(cell: str, write: Write) -> str:
@@ -50,7 +54,7 @@ def _cell(cell: str, write: Write) -> str:
 
 
 def _has_fields(cls: type[Resource], group: str) -> bool:
-    return any(field.rule.group == group for field in cls.fields.values())
+    return group in {shown for _, shown, _ in _fields(cls)}
 
 
 def _row(name: str, group: str, cells: Sequence[str]) -> str:

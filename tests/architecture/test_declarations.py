@@ -16,6 +16,8 @@ from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
 from crm_api.kit.listing import Listing
+from crm_api.notes import service as notes
+from crm_api.notes.repository import NOTE_LISTING
 from crm_api.relationships import service as relationships
 from crm_api.relationships.repository import RELATIONSHIP_LISTING
 from crm_api.tasks import service as tasks
@@ -43,6 +45,7 @@ class Record:
 CONTACT_CHILDREN = set(CONTACT_TABLES.values())
 RECORDS = {
     "clients": Record(CLIENT_LISTING, clients.PLAIN, {*clients.SETTLED, *CHILDREN.values()}),
+    "notes": Record(NOTE_LISTING, notes.PLAIN, ()),
     "contacts": Record(CONTACT_LISTING, contacts.PLAIN, CONTACT_CHILDREN),
     "relationships": Record(RELATIONSHIP_LISTING, relationships.PLAIN, ()),
     "communications": Record(COMMUNICATION_LISTING, communications.PLAIN, communications.SETTLED),

@@ -15,6 +15,7 @@ RESOURCES = (
     "tasks",
     "follow_ups",
     "calendar_feeds",
+    "notes",
     "users",
     "roles",
     "api_keys",
@@ -24,7 +25,7 @@ RESOURCES = (
     "operations",
     "imports",
 )
-GUARDED_BY: Mapping[str, str] = {"relationships": "clients"}
+GUARDED_BY: Mapping[str, str] = {"relationships": "clients", "notes": "clients"}
 """Resources whose groups are those of another."""
 
 
@@ -117,6 +118,12 @@ def allowed(operation: str, role: str) -> bool:
 def refused_with(operation: str, role: str) -> int:
     """The status that a role gets where it is not allowed."""
     return {"-": 403, ".": 404}[table("routes")[operation][role]]
+
+
+def denial(operation: str, role: str) -> tuple[int, str]:
+    """Status and code of the refusal that a role gets where it is not allowed."""
+    status = refused_with(operation, role)
+    return status, {403: "forbidden", 404: "not_found"}[status]
 
 
 def owns_alone(resource: str, role: str) -> bool:

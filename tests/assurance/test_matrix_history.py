@@ -58,8 +58,9 @@ async def test_history_tells_the_readable_fields_of_whom_the_role_may_know(
 ) -> None:
     place, names = changed[resource]
     audience = table("history")[resource][role]
-    if audience == "-":
-        refused(await world.ask(role, kind, "GET", f"{place}/history"), 403, "forbidden")
+    if audience in ("-", "."):
+        answer = await world.ask(role, kind, "GET", f"{place}/history")
+        refused(answer, *((403, "forbidden") if audience == "-" else (404, "not_found")))
         return
     entries = await history_of(world, role, kind, place)
     if audience == "own":

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.assurance.golden import RESOURCES, ROLES, owns_alone, real_fields, table
+from tests.assurance.golden import RESOURCES, ROLES, denial, owns_alone, real_fields, table
 from tests.assurance.values import VALUES, answers_to
 from tests.assurance.world import BASES, PRINCIPALS, World, base_of
 from tests.checks import refused
@@ -16,7 +16,7 @@ OWN = [case for case in ALL if owns_alone(*case[:2])]
 MANY = [case for case in ONE if case[0] != "organization"]
 
 
-FULL = ("clients", "contacts", "communications", "tasks")
+FULL = ("clients", "contacts", "notes", "communications", "tasks")
 """Records that are made with a value in every field."""
 
 
@@ -48,11 +48,15 @@ def readable(resource: str, role: str) -> list[str]:
     return [name for name, row in real_fields(resource).items() if row.may(role, "read")]
 
 
-def unread(resource: str) -> tuple[int, str]:
-    """What a record is to who reads none: where rows have an author, it does not exist."""
-    if any(owns_alone(resource, role) for role in ROLES):
-        return 404, "not_found"
-    return 403, "forbidden"
+def unread(resource: str, role: str, place: str, path: str) -> tuple[int, str]:
+    """How who reads no field of it is refused: where rows differ, there is none of them."""
+    if path != place:
+        return 403, "forbidden"
+    if resource == "notes":
+        return denial("get_note", role)
+    # Where rows have an author, another's does not exist.
+    authored = any(owns_alone(resource, one) for one in ROLES)
+    return (404, "not_found") if authored else (403, "forbidden")
 
 
 async def test_full_records_answer_what_was_sent(world: World, places: dict[str, str]) -> None:
@@ -76,7 +80,7 @@ async def test_one_record_shows_the_readable_fields_and_no_other(
     answer = await world.ask(role, kind, "GET", places[resource])
     expected = readable(resource, role)
     if not expected:
-        refused(answer, *unread(resource))
+        refused(answer, *unread(resource, role, places[resource], places[resource]))
         return
     assert answer.status_code == 200, answer.text
     assert list(answer.json()) == expected
@@ -119,8 +123,7 @@ async def test_each_field_can_be_asked_for_by_who_reads_it(
         for path in sorted({places[resource], base_of(resource)}):
             answer = await world.ask(role, kind, "GET", path, params={"fields": name})
             if not known:
-                is_list = path == base_of(resource)
-                refused(answer, *((403, "forbidden") if is_list else unread(resource)))
+                refused(answer, *unread(resource, role, places[resource], path))
             elif name not in known:
                 problem = refused(answer, 403, "field_not_readable")
                 assert name in problem["detail"], problem

@@ -25,6 +25,7 @@ SCHEMAS = {
     "tasks": "Task",
     "follow_ups": "FollowUp",
     "calendar_feeds": "CalendarFeed",
+    "notes": "Note",
     "users": "User",
     "roles": "Role",
     "api_keys": "ApiKey",
@@ -42,6 +43,7 @@ LISTS = {
     "tasks": "/v1/tasks",
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
+    "notes": "/v1/notes",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -58,6 +60,7 @@ BODIES = {
     "tasks": ("CreateTask", "PatchTask"),
     "follow_ups": (None, None),
     "calendar_feeds": (None, None),
+    "notes": ("CreateNote", "PatchNote"),
     "users": ("CreateUser", "PatchUser"),
     "roles": ("CreateRole", "PatchRole"),
     "api_keys": ("CreateApiKey", None),
@@ -195,6 +198,6 @@ def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
             resource, field, *_ = name.split(".")
             known = real_fields(resource)
             assert field in known or f"{field}_id" in known, name
-    kept = {"clients", "contacts", "relationships", "communications", "tasks"}
+    kept = {"clients", "contacts", "relationships", "communications", "tasks", "notes"}
     assert kept == set(table("history"))
     assert "reach" in groups("clients")

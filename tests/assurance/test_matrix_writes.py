@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from tests.assurance.deviations import Deviations
-from tests.assurance.golden import Row, allowed, real_fields
+from tests.assurance.golden import Row, allowed, denial, real_fields
 from tests.assurance.values import UNWRITABLE, VALUES, Values, answers_to
 from tests.assurance.world import PRINCIPALS, World, base_of, minimal
 from tests.checks import pointers, refused
@@ -18,6 +18,7 @@ CREATES = {
     "relationships": "create_client_relationship",
     "communications": "create_communication",
     "tasks": "create_task",
+    "notes": "create_client_note",
     "users": "invite_user",
     "roles": "create_role",
     "api_keys": "create_api_key",
@@ -29,6 +30,7 @@ UPDATES = {
     "relationships": "patch_relationship",
     "communications": "patch_communication",
     "tasks": "patch_task",
+    "notes": "patch_note",
     "users": "patch_user",
     "roles": "patch_role",
     "organization": "patch_organization",
@@ -100,7 +102,7 @@ async def test_update_takes_the_fields_of_the_role_and_no_other(
             body = {name: sent} | (beside if expected is None else {})
             answer = await world.ask(role, kind, "PATCH", path, json=body)
             if not allowed(UPDATES[resource], role):
-                refused(answer, 403, "forbidden")
+                refused(answer, *denial(UPDATES[resource], role))
             elif expected is not None:
                 check_refused(answer, expected, name)
             else:
@@ -122,7 +124,7 @@ async def test_present_value_may_be_echoed_by_who_reads_it_and_by_nobody_else(
             before = await world.organization.call("admin", "GET", path)
             answer = await world.ask(role, kind, "PATCH", path, json={name: present[name]})
             if not allowed(UPDATES[resource], role):
-                refused(answer, 403, "forbidden")
+                refused(answer, *denial(UPDATES[resource], role))
             elif row.may(role, "read"):
                 assert answer.status_code == 200, answer.text
             else:

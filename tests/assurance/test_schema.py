@@ -31,6 +31,7 @@ from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
 from crm_api.models import metadata
+from crm_api.notes.repository import NOTE_SHAPE
 from crm_api.operations.repository import OPERATION_SHAPE
 from crm_api.organizations.repository import ORGANIZATION_SHAPE
 from crm_api.relationships.repository import RELATIONSHIP_SHAPE
@@ -45,6 +46,7 @@ SHAPES = (
     TASK_SHAPE,
     FOLLOW_UP_SHAPE,
     FEED_SHAPE,
+    NOTE_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

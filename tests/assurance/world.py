@@ -22,6 +22,7 @@ BASES: Mapping[str, str] = {
     "tasks": "/v1/tasks",
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
+    "notes": "/v1/notes",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -39,6 +40,7 @@ SINGULAR: Mapping[str, str] = {
     "tasks": "task",
     "follow_ups": "follow_up",
     "calendar_feeds": "calendar_feed",
+    "notes": "note",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -54,6 +56,8 @@ CATALOGUE_OF: Mapping[str, str] = {
     "emergency_contact_required": "tiers",
     "stages": "workflows",
 }
+MADE_AT: Mapping[str, str] = {"/v1/notes": "/v1/clients/{client_id}/notes"}
+"""Where a list is → where its records are made, if elsewhere."""
 
 
 THE_CLIENT = "{client_id}"
@@ -101,6 +105,8 @@ class World:
 
         So that each relationship is of a pair of its own, and all are seen from the known client.
         """
+        if method == "POST" and "json" in more:
+            path = MADE_AT.get(path, path)
         if THE_CLIENT in path:
             fresh = method == "POST"
             place = (await self.make("clients"))["id"] if fresh else self.known.client_id
@@ -174,6 +180,7 @@ def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
         "relationships": {"kind": "parent", "other_id": THE_CLIENT},
         "communications": {"kind": "call", "subject": f"Call {mark}"} | whom,
         "tasks": {"title": f"Task {mark}"},
+        "notes": {"text": f"Note {mark}"},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
         "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
         "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},
@@ -214,6 +221,8 @@ async def make_world(organization: Organization) -> World:
     place = f"/v1/clients/{client['id']}/communications"
     call = (await organization.call("admin", "POST", place, json={"kind": "call"})).json()
     known = Known(client["id"], contact["id"], people[0]["id"], people[1]["id"], call["id"])
+    workflow = {"key": "onboarding"}
+    await organization.call("admin", "POST", "/v1/catalogues/workflows", json=workflow)
     scopes = await scopes_of_roles(organization)
     keys = {role: await make_key(organization, scopes[role]) for role in ROLES}
     return World(organization, known, keys)

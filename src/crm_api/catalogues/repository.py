@@ -17,6 +17,7 @@ from sqlalchemy import (
     cast,
     delete,
     exists,
+    false,
     func,
     insert,
     literal,
@@ -40,6 +41,7 @@ from crm_api.models import (
     CatalogueEntryRow,
     ClientRow,
     ClientTagRow,
+    NoteRow,
     OrganizationRow,
     WorkflowTreeRow,
 )
@@ -253,7 +255,24 @@ def removal_of_unused(catalogue: str) -> Statement:
     )
 
 
-USES = Statement(select(_uses(_CATALOGUE, _KEY).label("uses")))
+_in_workflow = case(
+    (
+        _CATALOGUE == "workflows",
+        or_(
+            exists(
+                select(_CLIENTS.c.id).where(
+                    _CLIENTS.c.organization_id == ORG,
+                    func.jsonb_exists(_CLIENTS.c.workflow_attributes, _KEY),
+                )
+            ),
+            exists(
+                select(NoteRow.id).where(NoteRow.organization_id == ORG, NoteRow.workflow == _KEY)
+            ),
+        ),
+    ),
+    else_=false(),
+)
+USES = Statement(select(or_(_uses(_CATALOGUE, _KEY) > 0, _in_workflow).label("uses")))
 MOVE_VERSION = Statement(
     update(OrganizationRow)
     .where(OrganizationRow.id == ORG)

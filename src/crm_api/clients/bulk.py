@@ -12,8 +12,10 @@ from crm_api.catalogues.service import Catalogues
 from crm_api.clients.creating import check_reach, client_entries, client_row, draft_client
 from crm_api.clients.drafting import Draft, derive
 from crm_api.clients.lookups import rename_people, tag_entries
+from crm_api.clients.pairs import with_pairs
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import CLIENTS, LINKS, TAGS
+from crm_api.clients.rules import check_pairs
 from crm_api.clients.schemas import Client
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
@@ -48,13 +50,15 @@ def decide_client(
         organization: the actor's own, or with another default country.
     """
     defaults = {"type": known.default_type}
-    sifted = sift(scope, Client, read_body(_BODY, body), Write.ON_CREATE, free_defaults=defaults)
+    incoming = with_pairs(read_body(_BODY, body), _BODY, {})
+    sifted = sift(scope, Client, incoming, Write.ON_CREATE, free_defaults=defaults)
+    check_pairs(sifted, incoming.raw)
     people = new_people(sifted)
     draft = draft_client(sifted.values, people, organization, known)
     check_reach(draft, people, sifted.faults)
     faults = [*forbidden_faults(sifted), *_of_people(scope, people), *sifted.faults, *draft.faults]
     if faults:
-        return faults
+        return [sifted.placed(fault) for fault in faults]
     derive(draft, organization, contact_reach=people.has_reach, primary=people.primary_link_id)
     row = client_row(draft, people)
     return NewClient(draft, people, row, client_entries(scope, draft, people))

@@ -10,8 +10,9 @@ from crm_api.clients.bulk import forbidden_faults, read_body
 from crm_api.clients.changing import derive_change, draft_change, moved_identity
 from crm_api.clients.drafting import Draft, finish_row, identity_of
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
+from crm_api.clients.pairs import with_pairs
 from crm_api.clients.repository import CHILDREN, CLIENT_SHAPE, CLIENTS, TAGS
-from crm_api.clients.rules import check_references
+from crm_api.clients.rules import check_pairs, check_references, seen_pairs
 from crm_api.clients.schemas import Client
 from crm_api.core.access import OrganizationContext
 from crm_api.core.errors import Fault
@@ -56,10 +57,19 @@ def decide_change(
     body: dict[str, Any],
     organization: OrganizationContext,
     known: Catalogues,
+    *,
+    typed: bool = True,
 ) -> ClientChange | list[Fault] | None:
-    """The change of a patch body, or every fault of it; None where nothing changes."""
+    """The change of a patch body, or every fault of it; None where nothing changes.
+
+    Args:
+        typed: whether the pairs of a remark count: of one that comes back they stand elsewhere.
+    """
     incoming = read_body(_BODY, body)
+    if typed:
+        incoming = with_pairs(incoming, _BODY, seen_pairs(scope, present.document))
     sifted = sift(scope, Client, incoming, Write.LATER, current=present.document)
+    check_pairs(sifted, incoming.raw)
     faults = forbidden_faults(sifted)
     if present.lifecycle != "live":
         detail = f"The client is {present.lifecycle}; restore it first."
@@ -67,7 +77,7 @@ def decide_change(
     draft = draft_change(present, sifted.values, organization, known)
     faults += [*sifted.faults, *draft.faults]
     if faults:
-        return faults
+        return [sifted.placed(fault) for fault in faults]
     derive_change(draft, present, organization)
     if not draft.diff():
         return None

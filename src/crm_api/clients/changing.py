@@ -5,7 +5,7 @@ from typing import Any
 
 from crm_api.catalogues.service import Catalogues
 from crm_api.clients.drafting import Draft, apply, derive, identity_of
-from crm_api.clients.rules import check_tier, check_type_and_status
+from crm_api.clients.rules import check_stage, check_tier, check_type_and_status
 from crm_api.core.access import OrganizationContext
 from crm_api.kit.service import Present
 
@@ -26,6 +26,7 @@ def draft_change(
     draft = Draft(present.id, present.document, stood=stood or {})
     apply(draft, values, organization, known)
     check_type_and_status(draft, values, known)
+    check_stage(draft, values)
     check_tier(draft, values, known, present.document["contacts"])
     return draft
 

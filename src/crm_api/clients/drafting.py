@@ -13,8 +13,9 @@ from uuid import UUID
 
 from sqlalchemy import Table
 
-from crm_api.catalogues.presets import requirements
+from crm_api.catalogues.presets import DEFAULT_WORKFLOW, requirements
 from crm_api.catalogues.service import Catalogues
+from crm_api.clients.pairs import own_pairs
 from crm_api.clients.repository import ATTRIBUTES, CLIENTS, EMAILS, PHONES, REFS, SITES, TAGS
 from crm_api.clients.schemas import Client
 from crm_api.clients.sites import settle_sites, site_rows
@@ -75,11 +76,9 @@ class Draft:
         """Field → (before, after) of what really changes."""
         if not self.before:
             return {n: (None, v) for n, v in self.after.items() if v not in (None, EMPTY.get(n))}
-        return {
-            name: (self.before.get(name), value)
-            for name, value in self.after.items()
-            if self.before.get(name) != value
-        }
+        # A pair that stands for a field is told as the field.
+        before = {**self.before, "attributes": own_pairs(self.before["attributes"], {})}
+        return {n: (before.get(n), v) for n, v in self.after.items() if before.get(n) != v}
 
 
 def apply(
@@ -95,6 +94,7 @@ def apply(
     _registration(draft, values)
     _money(draft, values)
     _remarks(draft, values)
+    _workflows(draft, values, known)
     _billing_site(draft)
 
 
@@ -186,7 +186,7 @@ def _remarks(draft: Draft, values: Mapping[str, Any]) -> None:
             for n, tag in enumerate(tags)
         ]
     if "attributes" in values:
-        pairs = dict(sorted(values["attributes"].items()))
+        pairs = own_pairs(values["attributes"], {})
         draft.after["attributes"] = pairs
         draft.replaced[ATTRIBUTES] = [
             {"client_id": client, "key": k, "value": v} for k, v in pairs.items()
@@ -197,6 +197,28 @@ def _remarks(draft: Draft, values: Mapping[str, Any]) -> None:
         if has_repeats(refs):
             draft.fault("repeated_item", "The same reference stands twice.", "/external_refs")
         draft.replaced[REFS] = ref_rows(refs, "client_id", draft.client_id)
+
+
+def _workflows(draft: Draft, values: Mapping[str, Any], known: Catalogues) -> None:
+    """A workflow that the organization has, and that keeps its stages itself."""
+    if "workflow_attributes" not in values:
+        return
+    before = draft.before.get("workflow_attributes", {})
+    sent = {workflow: pairs for workflow, pairs in values["workflow_attributes"].items() if pairs}
+    draft.after["workflow_attributes"] = sent
+    for workflow, pairs in sent.items():
+        place = f"/workflow_attributes/{workflow}"
+        if workflow == DEFAULT_WORKFLOW:
+            detail = "The pairs of this workflow are those of `attributes`."
+            draft.fault("invalid_choice", detail, place)
+        elif workflow not in known.workflows and workflow not in before:
+            detail = "No such entry; `GET /v1/catalogues/workflows` lists them."
+            draft.fault("unknown_catalogue_entry", detail, place)
+        stages = known.workflows.get(workflow, {}).get("stages")
+        stage = pairs.get("stage")
+        if stages and stage not in (None, *stages, before.get(workflow, {}).get("stage")):
+            detail = f"The stages of this workflow are: {', '.join(stages)}."
+            draft.fault("unknown_stage", detail, f"{place}/stage")
 
 
 def _billing_site(draft: Draft) -> None:

@@ -9,10 +9,14 @@ from pydantic import Field
 
 from crm_api.catalogues.repository import entry_id
 from crm_api.clients.lookups import LEVEL_THEN
+from crm_api.clients.pairs import own_pairs
 from crm_api.clients.service import ClientService
 from crm_api.contacts.past import ReachPastService
 from crm_api.core.formats.dates import format_instant, parse_instant
 from crm_api.core.formats.text import Line
+from crm_api.core.jsonbody import Incoming
+from crm_api.kit.deciding import Sifted
+from crm_api.kit.editing import EditingService
 from crm_api.kit.looking_back import Json
 from crm_api.kit.schemas import RestoreVersion
 from crm_api.kit.service import Present
@@ -28,6 +32,10 @@ class RestoreClientVersion(RestoreVersion):
     status_reason: Annotated[
         Annotated[str, Line(1, 500)] | None,
         Field(description="Why, where the status moves back; else the reason of then."),
+    ] = None
+    stage_reason: Annotated[
+        Annotated[str, Line(1, 500)] | None,
+        Field(description="Why, where the stage moves back; else the reason of then."),
     ] = None
 
 
@@ -68,6 +76,7 @@ class ClientPast(ReachPastService, ClientService):
         values, unknown = await super().rebuild(present, version)
         values["updated_at"] = format_instant(version.changed_at)
         values["primary_contact"] = _primary(values["contacts"])
+        values["attributes"] = own_pairs(values["attributes"], values)
         if "contacts" in unknown:
             unknown.add("primary_contact")
         status = type_status(str(present.row["type"]), version)
@@ -84,10 +93,16 @@ class ClientPast(ReachPastService, ClientService):
         level: str | None = row["level"]
         return level
 
+    def allowed(self, present: Present, incoming: Incoming[Any], if_match: str | None) -> Sifted:
+        """What was typed then stands in the fields of then: it is not read anew."""
+        return EditingService.allowed(self, present, incoming, if_match)
+
     def settable(self, document: Mapping[str, Any], name: str) -> Any:
-        """The type as it was set: what an override says goes with the override."""
+        """The type as it was set: what an override says goes with it, and a pair with its field."""
         if name == "type":
             return document["type_status"]["derived"]
+        if name == "attributes":
+            return own_pairs(document[name], {})
         if name == "sites":
             return [
                 {p: v for p, v in site.items() if p not in SITE_FACTS} for site in document[name]
@@ -101,12 +116,12 @@ class ClientPast(ReachPastService, ClientService):
         names: Sequence[str],
         body: RestoreVersion,
     ) -> Json:
-        """A status that moves back takes a reason, as one that moves on."""
+        """A status or stage that moves back takes a reason, as one that moves on."""
         found = super().back(present, then, names, body)
-        if "status" in found:
-            own = body.status_reason if isinstance(body, RestoreClientVersion) else None
-            reason = own or then["status_reason"]
-            found |= {"status_reason": reason} if reason else {}
+        for name in ("status", "stage"):
+            if name in found:
+                reason = getattr(body, f"{name}_reason", None) or then[f"{name}_reason"]
+                found |= {f"{name}_reason": reason} if reason else {}
         return found
 
 

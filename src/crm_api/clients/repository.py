@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     ColumnElement,
     FromClause,
     Table,
@@ -19,8 +20,9 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.dialects.postgresql import aggregate_order_by
+from sqlalchemy.dialects.postgresql import JSONB, aggregate_order_by
 
+from crm_api.clients.pairs import TYPED
 from crm_api.clients.parts import BillingDetails, NotificationSettings, Preferences, ServiceDetails
 from crm_api.clients.schemas import Client
 from crm_api.contacts.repository import (
@@ -182,7 +184,8 @@ def _tags(sources: Sources, _: Rights) -> ColumnElement[Any]:
     )
 
 
-def _attributes(sources: Sources, _: Rights) -> ColumnElement[Any]:
+def _attributes(sources: Sources, rights: Rights) -> ColumnElement[Any]:
+    """The stored pairs, and those of fields as far as the reader reads them."""
     rows = sources.rows(ATTRIBUTES)
     inner = (
         select(rows.c.key, rows.c.value)
@@ -192,11 +195,18 @@ def _attributes(sources: Sources, _: Rights) -> ColumnElement[Any]:
         .subquery("a")
     )
     pairs = func.json_object_agg(inner.c.key, inner.c.value)
-    return (
+    stored: ColumnElement[Any] = (
         select(func.coalesce(pairs, literal_column("'{}'::json")))
         .select_from(inner)
         .scalar_subquery()
     )
+    for key, group in Client.guarded_parts["attributes"].items():
+        if rights.can("clients", "read", group):
+            value = sources.main.c[TYPED[key]]
+            pair = func.jsonb_build_object(*_keys(key, value))
+            whole = cast(cast(stored, JSONB).op("||")(pair), JSON)
+            stored = case((value.is_not(None), whole), else_=stored)
+    return stored
 
 
 def _link_columns(links: FromClause, rights: Rights, *, expanded: bool) -> list[Any]:

@@ -6,11 +6,15 @@ from typing import Any
 from crm_api.catalogues.service import Catalogues
 from crm_api.clients.drafting import Draft
 from crm_api.clients.lookups import VISIBLE_CLIENTS
+from crm_api.clients.pairs import TYPED, contradicted
 from crm_api.clients.people import NewPeople
 from crm_api.clients.repository import open_lifecycles
+from crm_api.clients.schemas import Client
+from crm_api.clients.stages import reopens
 from crm_api.contacts.repository import ACTIVE_USERS, LIVE_CONTACTS
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.deciding import Sifted
+from crm_api.kit.fields import seen_value
 from crm_api.kit.reading import found_by_id
 from crm_api.kit.scope import Scope
 
@@ -25,6 +29,31 @@ def require_options(scope: Scope, sifted: Sifted) -> None:
             needs = f"clients:{verb}"
             fault = Fault("forbidden", f"This needs the right `{needs}`.", pointer=f"/{option}")
             raise Refusal("forbidden", f"{scope.actor.in_words} lacks `{needs}`.", (fault,))
+
+
+def check_pairs(sifted: Sifted, sent: Mapping[str, Any]) -> None:
+    """A pair and the field that it stands for say the same."""
+    for key in contradicted(sent):
+        detail = f"`{TYPED[key]}` was sent with another value."
+        sifted.fault("contradiction", detail, f"/attributes/{key}")
+
+
+def seen_pairs(scope: Scope, document: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The document with the pairs that the caller may read.
+
+    Whether a hidden one still is what a remark said must not show in a refusal.
+    """
+    seen = seen_value(Client, scope.actor.rights, "attributes", document["attributes"])
+    return {**document, "attributes": seen}
+
+
+def check_stage(draft: Draft, sent: Mapping[str, Any]) -> None:
+    """Another stage takes a reason, and so does to reopen; the first one needs none."""
+    before, stage = draft.before.get("stage"), draft.now("stage")
+    moved = stage != before and (reopens(draft) or None not in (before, stage))
+    if moved and not sent.get("stage_reason"):
+        detail = "Send `stage_reason` with the new stage."
+        draft.fault("stage_reason_required", detail, "/stage_reason")
 
 
 def check_type_and_status(draft: Draft, sent: Mapping[str, Any], known: Catalogues) -> None:

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from crm_api.clients.pairs import TYPED
 from crm_api.clients.parts import (
     MAX_LINKS,
     BillingDetails,
@@ -105,7 +106,12 @@ class Client(Resource):
     # What the history tells besides fields: name → group.
     logged: ClassVar = {"type_override": "assessment"}
     # Parts of a value that take another group than the field: field → part → group.
-    guarded_parts: ClassVar = {"type_status": {"override": "assessment", "evidence": "airing"}}
+    guarded_parts: ClassVar = {
+        "type_status": {"override": "assessment", "evidence": "airing"},
+        "attributes": {"stage": "classification"},
+    }
+    # A key of a filter that stands for a field of its own.
+    keyed_fields: ClassVar = {("attributes", key): field for key, field in TYPED.items()}
     expanded: ClassVar = {"owner": Owner | None}
     create_example: ClassVar = {
         "name": "Kampala Coffee Ltd",
@@ -387,8 +393,23 @@ class Client(Resource):
         Field(
             default_factory=dict,
             max_length=100,
-            description="Pairs of key and value.",
+            description="Pairs of key and value; those that are typed in `remarks` are added. "
+            "`stage` is the field of that name: it is written as the field is.",
             examples=[{"shoe_size": "44"}],
+        ),
+    ]
+    workflow_attributes: Annotated[
+        dict[
+            Key,
+            Annotated[dict[AttributeKey, Annotated[str, Line(1, 400)]], Field(max_length=100)],
+        ],
+        Rule("remarks", merges=True),
+        Field(
+            default_factory=dict,
+            max_length=50,
+            description="Pairs of other workflows than `customer_relationship`, by their keys; "
+            "`stage` is one of the workflow's stages.",
+            examples=[{}],
         ),
     ]
     billing_details: Annotated[

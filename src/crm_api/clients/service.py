@@ -12,6 +12,7 @@ from crm_api.clients.creating import check_reach, client_entries, client_row, dr
 from crm_api.clients.drafting import Draft, derive, finish_row, identity_of
 from crm_api.clients.listing import BINDS, CLIENT_LISTING, CLIENT_SUGGESTING
 from crm_api.clients.lookups import has_contact_reach, promote_identity, tag_entries
+from crm_api.clients.pairs import with_pairs
 from crm_api.clients.people import NewPeople, new_people
 from crm_api.clients.repository import (
     CHILDREN,
@@ -23,11 +24,9 @@ from crm_api.clients.repository import (
     TAGS,
     open_lifecycles,
 )
-from crm_api.clients.rules import (
-    check_references,
-    require_options,
-)
+from crm_api.clients.rules import check_pairs, check_references, require_options, seen_pairs
 from crm_api.clients.schemas import Client
+from crm_api.clients.stages import may_close, moves_to_closed, reopens, require_closable
 from crm_api.contacts.reach import (
     email_rows,
     stored_email_rows,
@@ -51,6 +50,7 @@ from crm_api.kit.fields import Write as When
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.refs import ref_keys
 from crm_api.kit.replies import Reply, one
+from crm_api.kit.schemas import Create, Patch
 from crm_api.kit.service import Present
 from crm_api.kit.writing import Write, write_one
 
@@ -96,6 +96,7 @@ class ClientService(VerifyingService):
         self, incoming: Incoming[Any], claim: Claim | None, if_match: str | None = None
     ) -> Reply:
         require_some(self.scope, Client, "create")
+        incoming = with_pairs(incoming, Create[Client], {})
         organization = self.actor.organization
         known = await known_entries(self.scope.db, organization)
         defaults = {"type": known.default_type}
@@ -103,6 +104,7 @@ class ClientService(VerifyingService):
         sifted = sift(
             self.scope, Client, incoming, When.ON_CREATE, free_defaults=defaults, options=options
         )
+        check_pairs(sifted, incoming.raw)
         people = new_people(sifted)
         require_fields(self.scope, Client, sifted, "create")
         people.require_rights(self.scope)
@@ -255,17 +257,30 @@ class ClientService(VerifyingService):
         )
 
     def holds(self, raw: Mapping[str, Any]) -> bool:
-        """Without own addresses those of its persons count, and they must not go meanwhile."""
-        return any(name in raw and not raw[name] for name in ("emails", "phones"))
+        """Without own addresses those of its persons count, and they must not go meanwhile.
+
+        Nor may a follow-up be opened while a client is closed.
+        """
+        return may_close(raw) or any(n in raw and not raw[n] for n in ("emails", "phones"))
 
     def require_options(self, sifted: Sifted) -> None:
         require_options(self.scope, sifted)
+
+    def allowed(self, present: Present, incoming: Incoming[Any], if_match: str | None) -> Sifted:
+        """Pairs that were typed are written out first: they take the rights to what they say."""
+        document = seen_pairs(self.scope, present.document)
+        said = with_pairs(incoming, Patch[Client], document)
+        sifted = super().allowed(present, said, if_match)
+        check_pairs(sifted, said.raw)
+        return sifted
 
     async def decide(self, present: Present, sifted: Sifted, edit: Edit) -> Reply:
         """Check the content and write it; an edit that changes nothing leaves no trace."""
         values = {**sifted.values, **edit.besides}
         known = await known_entries(self.scope.db, self.actor.organization)
         draft = draft_change(present, values, self.actor.organization, known, stood=edit.stood)
+        if moves_to_closed(draft):
+            await require_closable(self.scope, present.id)
         await check_references(self.scope, draft, values, None)
         sifted.faults += draft.faults
         raise_faults(sifted)
@@ -291,6 +306,7 @@ class ClientService(VerifyingService):
         self, draft: Draft, present: Present, moved: dict[str, Any], edit: Edit
     ) -> Reply:
         diff, row = draft.diff(), finish_row(draft) | moved
+        action = "reopened" if reopens(draft) and edit.action == "updated" else edit.action
         replaced = {t: rows for t, rows in draft.replaced.items() if CHILDREN[t] in diff}
         tags = tag_entries(replaced.get(TAGS, []))
 
@@ -299,7 +315,7 @@ class ClientService(VerifyingService):
                 present,
                 row,
                 diff,
-                edit.action,
+                action,
                 replaced=replaced,
                 ensured=tags,
                 claim=edit.claim,

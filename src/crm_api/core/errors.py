@@ -154,6 +154,12 @@ PROBLEMS: dict[str, Problem] = {
     "not_live": Problem(
         409, "The record is not live", "Restore it first.", {"next": _BLOCKED["next"]}
     ),
+    "open_follow_ups": Problem(
+        409,
+        "The client has open follow-ups",
+        "Finish or cancel those that are given in `open_follow_ups`, then close the client.",
+        {"open_follow_ups": "What is open, each as far as you may read it."},
+    ),
     "still_linked": Problem(
         409, "The record is still linked", "Remove the links that are named first."
     ),

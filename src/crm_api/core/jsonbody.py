@@ -3,8 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final, Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -194,6 +194,8 @@ class Incoming(Generic[T]):
     raw: dict[str, Any]
     value: T | None
     faults: tuple[Fault, ...]
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Member that was not sent itself → the pointer to what it follows from."""
 
 
 def validate_body(model: type[T], raw: bytes) -> Incoming[T]:

@@ -18,6 +18,7 @@ from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
 from crm_api.demo.generator import bodies, logged
+from crm_api.demo.noting import note
 from crm_api.demo.relating import relate
 from crm_api.demo.words import SCENES, Scene
 from crm_api.identity.provision import add_user
@@ -149,6 +150,7 @@ async def _make(
         for n, body in enumerate(logged(scene, registered, local_today(scene.time_zone)))
     ]
     await insert_communications(scope, calls)
+    await note(scope, [client.draft.client_id for client in clients[1:]])
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)

@@ -72,5 +72,6 @@ def _resource(cls: type[Resource], rights: Rights) -> dict[str, Any]:
             group: [a for a in ACTIONS if rights.can(cls.guarded_by, a, group)]
             for group in cls.grants
         },
+        "row_groups": {rows.field: dict(rows.groups)} if (rows := cls.row_groups) else {},
         "verbs": {verb: rights.can(cls.guarded_by, verb) for verb in cls.verbs},
     }

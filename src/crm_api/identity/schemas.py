@@ -314,6 +314,15 @@ class ResourcePermission(BaseModel):
         dict[str, list[Literal["read", "create", "update", "read_own"]]],
         Field(max_length=100, description="What is granted on each group."),
     ]
+    row_groups: Annotated[
+        dict[str, dict[str, str]],
+        Field(
+            max_length=1,
+            description="Where each record as a whole is of one group: the field that tells of "
+            "which, and the group of each of its values.",
+            examples=[{"kind": {"general": "remarks", "escalation": "assessment"}}],
+        ),
+    ]
     verbs: Annotated[
         dict[str, bool],
         Field(max_length=100, description="Each action, and whether it is allowed."),

@@ -15,6 +15,7 @@ from crm_api.clients.bulk_changes import (
     reference_faults,
     update_clients,
 )
+from crm_api.clients.pairs import own_pairs
 from crm_api.clients.purging import ACTION, purge_clients, uses
 from crm_api.clients.repository import EMAILS, PHONES, SITES
 from crm_api.clients.schemas import Client
@@ -28,6 +29,8 @@ from crm_api.kit.changes import lock_head
 from crm_api.kit.scope import Scope
 from crm_api.kit.service import Present
 
+REASONED: Final = frozenset({"status", "stage"})
+"""Fields whose change asks for a reason."""
 DONE: Final = "done"
 CHANGED, USED, GONE = "changed_since", "used_elsewhere", "gone"
 IN_THE_WAY = "in_the_way"
@@ -79,11 +82,15 @@ async def _purge(scope: Scope, made: Mapping[int, Present]) -> dict[int, str]:
 async def _restore(scope: Scope, present: Present, before: Mapping[str, Any]) -> str:
     """Give the client its former values, as far as whoever reverts may write them."""
     known = await known_entries(scope.db, scope.actor.organization)
-    body = {name: _sent(name, value, present.document) for name, value in before.items()}
-    if "status" in body and not body.get("status_reason"):
-        # A change of status asks for a reason, and this one is the change back.
-        body["status_reason"] = present.document["status_reason"] or ACTION
-    decided = decide_change(scope, present, body, scope.actor.organization, known)
+    own = own_pairs(present.document["attributes"], {})
+    document = {**present.document, "attributes": own}
+    body = {name: _sent(name, value, document) for name, value in before.items()}
+    for name in REASONED & body.keys():
+        # Such a change asks for a reason, and this one is the change back.
+        reason = f"{name}_reason"
+        body[reason] = body.get(reason) or present.document[reason] or ACTION
+    organization = scope.actor.organization
+    decided = decide_change(scope, present, body, organization, known, typed=False)
     if decided is None:
         return DONE
     if isinstance(decided, list):
@@ -109,8 +116,8 @@ def _sent(name: str, value: Any, document: Mapping[str, Any]) -> Any:
 def _make_exact(change: ClientChange, before: Mapping[str, Any]) -> None:
     """The values themselves, with ids and marks that no patch may set."""
     draft = change.draft
-    if "status" in before:
-        draft.after["status_reason"] = draft.before["status_reason"]
+    for name in REASONED & before.keys():
+        draft.after[f"{name}_reason"] = draft.before[f"{name}_reason"]
     draft.after |= before
     for name, (table, rows) in _ENTRIES.items():
         if name in before:

@@ -6,7 +6,7 @@ content. Content faults found while parsing are held here until the earlier ques
 
 import json
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 
@@ -32,9 +32,16 @@ class Sifted:
     faults: list[Fault] = field(default_factory=list)
     unread: set[str] = field(default_factory=set)
     """Fields that were sent but could not be read: no rule may take them for absent."""
+    places: Mapping[str, str] = field(default_factory=dict)
+    """Field that was not sent itself → the pointer to what it follows from."""
 
     def fault(self, code: str, detail: str, pointer: str) -> None:
         self.faults.append(Fault(code, detail, pointer=pointer))
+
+    def placed(self, fault: Fault) -> Fault:
+        """The fault where the caller wrote what is wrong."""
+        place = self.places.get(_top(fault))
+        return fault if place is None else replace(fault, pointer=place)
 
 
 def sift(
@@ -54,7 +61,7 @@ def sift(
         free_defaults: values that a create sets by itself; who may not set the field may send it.
         options: names that the body takes besides fields.
     """
-    found = Sifted()
+    found = Sifted(places=incoming.places)
     mask = mask_of(cls, scope.actor.rights)
     writable = mask.create if when is Write.ON_CREATE else mask.update
     handled: set[str] = set()
@@ -162,7 +169,9 @@ def require_fields(scope: Scope, cls: type[Resource], sifted: Sifted, action: st
     if not sifted.forbidden:
         return
     faults = tuple(
-        Fault("field_not_writable", _why(scope, cls, name, action), pointer=f"/{name}")
+        sifted.placed(
+            Fault("field_not_writable", _why(scope, cls, name, action), pointer=f"/{name}")
+        )
         for name in sifted.forbidden
     )
     members: dict[str, Any] = {}
@@ -206,6 +215,24 @@ def require_some(scope: Scope, cls: type[Resource], action: str) -> None:
     )
 
 
+def require_row(scope: Scope, cls: type[Resource], value: Any, *actions: str) -> None:
+    """403 for who may not do all of this to rows of this value's group, naming group and right."""
+    if cls.row_groups is None or value not in cls.row_groups.groups:
+        return
+    field, group = cls.row_groups.field, cls.row_groups.groups[value]
+    lacking = [a for a in actions if not scope.actor.rights.can(cls.guarded_by, a, group)]
+    if not lacking:
+        return
+    needs = f"{cls.guarded_by}.{group}:{lacking[0]}"
+    detail = (
+        f"A {cls.singular} of {field} `{value}` belongs to group `{group}`: it needs `{needs}`."
+    )
+    fault = Fault("forbidden", detail, pointer=f"/{field}")
+    members = {"explanation": [{"scope": needs, "role": scope.actor.role}]} if scope.explain else {}
+    text = f"Your role {scope.actor.role!r} lacks `{needs}`."
+    raise Refusal("forbidden", text, (fault,), members=members)
+
+
 def require_current(if_match: str | None, seen: str, sent: Collection[str]) -> None:
     """412 unless the caller's representation is the one that it decided on.
 
@@ -240,4 +267,4 @@ def require_absent(if_match: str | None) -> None:
 def raise_faults(sifted: Sifted) -> None:
     """422 with every fault at once."""
     if sifted.faults:
-        raise refuse_all(sifted.faults)
+        raise refuse_all(sifted.placed(fault) for fault in sifted.faults)

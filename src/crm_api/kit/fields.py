@@ -105,8 +105,25 @@ class Field:
 
 
 @dataclass(frozen=True, slots=True)
+class RowGroups:
+    """Rows of one table that stand in different groups: a field of the row tells in which."""
+
+    field: str
+    groups: Mapping[str, str]
+    """Each of its values → the group that the whole row then is of."""
+
+    @property
+    def name(self) -> str:
+        """What stands for the group in the rules of the fields."""
+        return f"by_{self.field}"
+
+
+@dataclass(frozen=True, slots=True)
 class Mask:
-    """Which fields of a resource a set of rights reads, creates, updates; in declared order."""
+    """Which fields of a resource a set of rights reads, creates, updates; in declared order.
+
+    Where rows stand in different groups: of the rows of at least one of them.
+    """
 
     read: tuple[str, ...]
     create: frozenset[str]
@@ -130,6 +147,8 @@ class Resource(BaseModel):
     """Resource verb → initials (A M F P) of the roles that hold it."""
     guarded_parts: ClassVar[Mapping[str, Mapping[str, str]]] = {}
     """Field → part of its value → the group that this part takes besides the field's own."""
+    row_groups: ClassVar[RowGroups | None] = None
+    """Where each row as a whole is of one group: its fields' rules say `by_<field>` then."""
     author: ClassVar[str] = ""
     """The field that says who made a row: whoever holds `read_own` alone finds no other rows."""
     searched: ClassVar[Mapping[str, tuple[tuple[str, str], ...]]] = {}
@@ -176,7 +195,7 @@ def _declared(cls: type[Resource], name: str, info: FieldInfo) -> Field:
     rules = [item for item in info.metadata if isinstance(item, Rule)]
     if len(rules) != 1:
         raise TypeError(f"{cls.__name__}.{name} needs exactly one Rule")
-    if rules[0].group not in cls.grants:
+    if rules[0].group not in (*cls.grants, cls.row_groups and cls.row_groups.name):
         raise TypeError(f"{cls.__name__}.{name}: no grants for group {rules[0].group!r}")
     return Field(name, rules[0], info)
 
@@ -195,9 +214,10 @@ def _refuse_unreachable(cls: type[Resource]) -> None:
 
 
 def _refuse_mixed_rows(cls: type[Resource]) -> None:
-    """Where rows have an author one group decides on the whole row: a mask is not of each row."""
-    if cls.author and len({field.rule.group for field in cls.fields.values()}) != 1:
-        raise TypeError(f"{cls.__name__}: rows with an author have fields of one group")
+    """Where rows are shown or not one group decides on the whole row: a mask is not of each row."""
+    whole = bool(cls.author or cls.row_groups)
+    if whole and len({field.rule.group for field in cls.fields.values()}) != 1:
+        raise TypeError(f"{cls.__name__}: rows that are shown or not have fields of one group")
 
 
 ACTIONS = {"r": "read", "c": "create", "u": "update"}
@@ -248,7 +268,7 @@ def all_scopes() -> frozenset[str]:
 def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
     """What the document says of one field: its group, and the built-in roles by action."""
     rule = cls.fields[name].rule
-    cells = dict(zip(ROLES, cls.grants[rule.group].split(), strict=True))
+    cells = dict(zip(ROLES, cells_of(cls, rule.group), strict=True))
 
     def roles(letter: str) -> list[str]:
         return [role for role, cell in cells.items() if letter in cell and cell != "own"]
@@ -259,7 +279,38 @@ def access_of(cls: type[Resource], name: str) -> dict[str, Any]:
         "read": roles("r"),
         "create": roles("c") if rule.write & Write.ON_CREATE else [],
         "update": roles("u") if rule.write & Write.LATER else [],
-    } | ({"read_own": own} if cls.author and own else {})
+        **({"read_own": own} if cls.author and own else {}),
+        **({"groups": _named_groups(cls)} if cls.row_groups else {}),
+    }
+
+
+def _named_groups(cls: type[Resource]) -> dict[str, str]:
+    groups = cls.row_groups.groups if cls.row_groups else {}
+    return {value: f"{cls.guarded_by}.{group}" for value, group in groups.items()}
+
+
+def groups_behind(cls: type[Resource], group: str) -> tuple[str, ...]:
+    """The groups that the group of a rule stands for: more than one where rows differ."""
+    if cls.row_groups is None or group != cls.row_groups.name:
+        return (group,)
+    return tuple(dict.fromkeys(cls.row_groups.groups.values()))
+
+
+def cells_of(cls: type[Resource], group: str) -> list[str]:
+    """What the built-in roles may; where rows differ, what each may of some of them."""
+    rows = [cls.grants[behind].split() for behind in groups_behind(cls, group)]
+    if len(rows) == 1:
+        return rows[0]
+    return [
+        "".join(a for a in ACTIONS if any(a in c for c in of)) or "-"
+        for of in zip(*rows, strict=True)
+    ]
+
+
+def open_values(cls: type[Resource], rights: Rights, action: str = "read") -> tuple[str, ...]:
+    """Which values of the field that decides on the group of a row lie within these rights."""
+    groups = cls.row_groups.groups if cls.row_groups else {}
+    return tuple(v for v, group in groups.items() if rights.can(cls.guarded_by, action, group))
 
 
 def reads_own_alone(cls: type[Resource], rights: Rights) -> bool:
@@ -274,7 +325,7 @@ def reads_group(cls: type[Resource], rights: Rights, group: str) -> bool:
     """Whether the fields of a group are read at all: of every row, or of one's own rows."""
     if cls.author:
         return rights.reads_own(cls.guarded_by, group)
-    return rights.can(cls.guarded_by, "read", group)
+    return any(rights.can(cls.guarded_by, "read", behind) for behind in groups_behind(cls, group))
 
 
 def mask_of(cls: type[Resource], rights: Rights) -> Mask:
@@ -286,7 +337,8 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
     def may(field: Field, action: str) -> bool:
         if action == "read":
             return reads_group(cls, rights, field.rule.group)
-        return rights.can(cls.guarded_by, action, field.rule.group)
+        behind = groups_behind(cls, field.rule.group)
+        return any(rights.can(cls.guarded_by, action, group) for group in behind)
 
     def reads(field: Field) -> bool:
         needs = field.rule.needs

@@ -6,19 +6,53 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Integer, Text, Uuid, and_, bindparam, func, or_, select
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Integer,
+    Text,
+    Uuid,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+)
 from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
 
 from crm_api.core.db import Statement
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.formats.dates import format_instant
-from crm_api.kit.fields import Resource, mask_of
+from crm_api.kit.fields import Resource, mask_of, open_values, reads_group
 from crm_api.kit.guard import ORG
 from crm_api.kit.query import ListReader
 from crm_api.kit.scope import Scope
 from crm_api.models import ApiKeyRow, ChangeRow, MembershipRow, UserRow
 
 _before = bindparam("before", type_=BigInteger())
+_moved = aliased(ChangeRow)
+_step = func.jsonb_array_elements(_moved.changes).column_valued("step")
+_hidden = bindparam("hidden", type_=ARRAY(Text()))
+_unseen = exists(
+    select(_moved.position).where(
+        _moved.organization_id == ORG,
+        _moved.resource == ChangeRow.resource,
+        _moved.resource_id == ChangeRow.resource_id,
+        _moved.position >= ChangeRow.position,
+        exists(
+            select(literal(1)).where(
+                _step.op("->>")(0) == bindparam("told_by", type_=Text()),
+                or_(
+                    _step.op("->>")(1) == func.any(_hidden), _step.op("->>")(2) == func.any(_hidden)
+                ),
+            )
+        ),
+    )
+)
+"""That the record was in a group then, or came into one later, that the reader does not read."""
 _HISTORY = Statement(
     select(
         ChangeRow.position,
@@ -52,6 +86,7 @@ _HISTORY = Statement(
             bindparam("everybody", type_=Boolean()),
             ChangeRow.actor_id == bindparam("me", type_=Uuid()),
         ),
+        or_(func.cardinality(_hidden) == 0, ~_unseen),
     )
     .order_by(ChangeRow.position.desc())
     .limit(bindparam("limit", type_=Integer()))
@@ -64,7 +99,7 @@ def visible_fields(cls: type[Resource], scope: Scope) -> list[str]:
     rights = scope.actor.rights
     return [
         *mask_of(cls, rights).read,
-        *(name for name, group in extra.items() if rights.can(cls.guarded_by, "read", group)),
+        *(name for name, group in extra.items() if reads_group(cls, rights, group)),
     ]
 
 
@@ -93,12 +128,16 @@ async def read_history(
     limit = reader.limit(single.get("limit"))
     reader.raise_any()
     bound = _bound_to(scope, cls, row_id)
-    before = _position(scope, single.get("cursor"), bound)
+    before = position_of(scope, single.get("cursor"), bound)
     fields = visible_fields(cls, scope)
+    groups = cls.row_groups
+    hidden = groups.groups.keys() - open_values(cls, scope.actor.rights) if groups else ()
     rows = await scope.db.fetch(
         scope.actor.organization_id,
         _HISTORY,
         {
+            "told_by": groups and groups.field,
+            "hidden": sorted(hidden),
             "org": scope.actor.organization_id,
             "resource": cls.singular,
             "id": row_id,
@@ -144,7 +183,12 @@ def _bound_to(scope: Scope, cls: type[Resource], row_id: UUID) -> bytes:
     return hashlib.sha256(facts.encode()).digest()
 
 
-def _position(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
+def position_of(scope: Scope, cursor: str | None, bound: bytes) -> int | None:
+    """The position of the log that a cursor stands for.
+
+    Raises:
+        Refusal: it was not issued for this list.
+    """
     if cursor is None:
         return None
     raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None

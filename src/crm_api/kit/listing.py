@@ -39,7 +39,7 @@ from crm_api.kit.filters import Filter, Node, leaves
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import COUNT_CAP, RANK, ListQuery, placed
-from crm_api.kit.reading import existing_for
+from crm_api.kit.reading import open_rows
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import ALL, RANKED, Bounds, SearchTerms, best_hits, hits
 
@@ -183,7 +183,7 @@ def conditions_of(
     main = listing.shape.table
     numbers = count()
     found = [_node(listing, main, numbers, one) for one in shapes]
-    return [main.c.organization_id == ORG, *found, *existing_for(listing.shape, rights)]
+    return [main.c.organization_id == ORG, *found, *open_rows(listing.shape, rights)]
 
 
 def _node(

@@ -263,9 +263,15 @@ class PastService(EditingService):
 
 
 def patch_between(present: Mapping[str, Any], wanted: Mapping[str, Any]) -> Json:
-    """The merge patch (RFC 7396) that makes one flat object of another."""
-    gone: Json = dict.fromkeys(key for key in present if key not in wanted)
-    return gone | {k: v for k, v in wanted.items() if k not in present or present[k] != v}
+    """The merge patch (RFC 7396) that makes one object of another."""
+    found: Json = dict.fromkeys(key for key in present if key not in wanted)
+    for key, value in wanted.items():
+        now = present.get(key)
+        if isinstance(value, dict) and isinstance(now, dict) and value != now:
+            found[key] = patch_between(now, value)
+        elif key not in present or now != value:
+            found[key] = value
+    return found
 
 
 def _choice(body: RestoreVersion | None) -> list[Fault]:

@@ -336,6 +336,7 @@ class ListReader:
 
     def _filter(self, key: str, values: list[str], currency: str | None) -> Filter | None:
         name, path, op = split_key(key)
+        name, path = self.keyed_field(key, name, path)
         if not self.offers(key, name, path, op):
             return None
         if op == "in":
@@ -346,6 +347,11 @@ class ListReader:
         if self.is_amount(name, op):
             path = (currency or "").upper()
         return self.valued(key, name, path, op, values)
+
+    def keyed_field(self, place: str, name: str, path: str | None) -> tuple[str, str | None]:
+        """What is asked: a key that stands for a field of its own is that field."""
+        field = getattr(self.cls, "keyed_fields", {}).get((name, path))
+        return (field, None) if field is not None and self.reads(place, name) else (name, path)
 
     def reads(self, place: str, name: str) -> bool:
         """Whether the caller may read what stands under this name; a hidden one is noted."""

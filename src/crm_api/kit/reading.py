@@ -11,6 +11,7 @@ from sqlalchemy import (
     Uuid,
     bindparam,
     cast,
+    false,
     func,
     select,
 )
@@ -18,9 +19,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
-from crm_api.kit.fields import mask_of, reads_own_alone
+from crm_api.kit.fields import mask_of, open_values, reads_own_alone
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
-from crm_api.kit.projection import Shape, Sources, as_json
+from crm_api.kit.projection import Shape, Sources, as_json, words
 from crm_api.kit.scope import Scope
 
 LIFECYCLES = bindparam("lifecycles", type_=ARRAY(Text()))
@@ -72,19 +73,30 @@ def _this_row(shape: Shape, reader: Rights | None) -> list[ColumnElement[bool]]:
         shape.table.c.organization_id == ORG,
         shape.table.c.id == bindparam("id", type_=Uuid()),
         shape.table.c.lifecycle == func.any(LIFECYCLES),
-        *(existing_for(shape, reader) if reader is not None else []),
+        *(open_rows(shape, reader) if reader is not None else []),
     ]
 
 
-def existing_for(shape: Shape, rights: Rights) -> list[ColumnElement[bool]]:
-    """Which rows exist at all for a reader, where their lifecycle does not decide alone."""
-    found = []
-    if reads_own_alone(shape.resource, rights):
-        # For who reads only what it made, a record of somebody else does not exist.
-        found.append(shape.table.c[shape.resource.author] == bindparam("me", type_=Uuid()))
+def open_rows(shape: Shape, reader: Rights) -> list[ColumnElement[bool]]:
+    """Which rows exist at all for a reader, besides what their lifecycle decides.
+
+    For who reads only what it made no record of somebody else exists, and none of a group that it
+    does not read.
+    """
+    cls, rows, found = shape.resource, shape.table, []
+    if reads_own_alone(cls, reader):
+        found.append(rows.c[cls.author] == bindparam("me", type_=Uuid()))
+    if cls.row_groups is not None:
+        seen = open_values(cls, reader)
+        found.append(rows.c[cls.row_groups.field].in_(words(*seen)) if seen else false())
     if shape.open_to is not None:
-        found.append(shape.open_to(shape.table, rights))
+        found.append(shape.open_to(rows, reader))
     return found
+
+
+def has_open_rows(shape: Shape) -> bool:
+    """Whether rights decide on rows: only then is a statement compiled for each set of them."""
+    return bool(shape.resource.author or shape.resource.row_groups or shape.open_to)
 
 
 async def get_one(
@@ -161,9 +173,7 @@ async def load_one(
     """
     actor = scope.actor
     masked = actor.rights if with_seen else None
-    # Only where it matters: one statement for all rights is compiled once.
-    narrowed = shape.open_to is not None or reads_own_alone(shape.resource, actor.rights)
-    reader = actor.rights if narrowed else None
+    reader = actor.rights if has_open_rows(shape) else None
     statement = _load(shape, guard_kind(actor), aside, full, masked, reader)
     every = ["live", "archived", "deleted", "merged", "erased"]
     values = guard_values(actor) | {"id": row_id, "lifecycles": every}

@@ -16,7 +16,7 @@ from crm_api.kit.fields import mask_of
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_values, require_ok
 from crm_api.kit.projection import Shape, Sources, as_json
 from crm_api.kit.query import ListReader
-from crm_api.kit.reading import existing_for
+from crm_api.kit.reading import open_rows
 from crm_api.kit.scope import Scope
 from crm_api.kit.search import SUGGESTED, SearchTerms, hits, searchable
 
@@ -106,7 +106,7 @@ def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind) -> Stateme
     rows = main.join(best, best.c.id == main.c.id)
     data = select(func.string_agg(document, in_order)).select_from(rows)
     data = data.where(
-        main.c.organization_id == ORG, main.c.lifecycle == "live", *existing_for(shape, rights)
+        main.c.organization_id == ORG, main.c.lifecycle == "live", *open_rows(shape, rights)
     )
     return Statement(select(guard(kind).label("ok"), data.scalar_subquery().label("data")))
 

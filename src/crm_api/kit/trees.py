@@ -260,9 +260,10 @@ class SearchReader(ListReader):
         if is_beyond or op not in _OPERATORS or "value" not in sent:
             self.reads(at, base)
             return None
-        if not self.offers(at, base, path if dot else None, op):
+        base, key = self.keyed_field(at, base, path if dot else None)
+        if not self.offers(at, base, key, op):
             return None
-        return self._compared(f"{at}/value", base, path if dot else None, op, sent["value"])
+        return self._compared(f"{at}/value", base, key, op, sent["value"])
 
     def _is_beyond(self, at: str, *, depth: int) -> bool:
         self._leaves += 1

@@ -30,6 +30,8 @@ from crm_api.models.identity import (
     UserRow,
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
+from crm_api.models.notes import NoteRow
+from crm_api.models.notifications import FollowerRow, NotificationMarkRow, NotificationReadRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.relationships import RelationshipRow
 from crm_api.models.search import ClientSearchRow, ContactSearchRow
@@ -56,6 +58,7 @@ __all__ = [
     "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
+    "FollowerRow",
     "HeadRow",
     "IdempotencyRow",
     "ImportPartRow",
@@ -64,6 +67,9 @@ __all__ = [
     "InvitationRow",
     "MembershipIndexRow",
     "MembershipRow",
+    "NoteRow",
+    "NotificationMarkRow",
+    "NotificationReadRow",
     "OperationRow",
     "OrganizationRow",
     "ParticipantRow",

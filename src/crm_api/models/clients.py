@@ -104,6 +104,7 @@ class ClientRow(TenantRow, Base):
     """Country and normalized number, where both are known."""
     tax_numbers: Mapped[Json]
     remarks: Mapped[str | None]
+    workflow_attributes: Mapped[Json] = mapped_column(server_default=text("'{}'"))
     billing_details: Mapped[Json]
     credit_limit: Mapped[int | None] = mapped_column(BigInteger)
     """In ten-thousandths, so that it sorts by an indexable, leakproof operator."""

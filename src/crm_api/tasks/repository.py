@@ -8,6 +8,7 @@ from sqlalchemy import (
     Integer,
     String,
     Text,
+    Uuid,
     and_,
     bindparam,
     case,
@@ -26,10 +27,12 @@ from crm_api.core.db import Statement
 from crm_api.identity.repository import view
 from crm_api.kit.guard import ORG
 from crm_api.kit.listing import Listing, nulls_last
-from crm_api.kit.projection import Shape
+from crm_api.kit.projection import Shape, words
 from crm_api.models import CatalogueEntryRow, MembershipRow, OrganizationRow, TaskRow, table_of
 from crm_api.tasks.schemas import FollowUp, Task
 
+MAX_TOLD = 50
+"""So many of a client's open follow-ups are named."""
 TASKS = table_of(TaskRow)
 TYPES = table_of(CatalogueEntryRow)
 ORGANIZATIONS = table_of(OrganizationRow)
@@ -149,3 +152,17 @@ DUE_FOLLOW_UPS = Statement(
     .limit(_LIMIT)
 )
 """Clients for which somebody is to do something, and for which there is no task yet."""
+
+OPEN_FOLLOW_UPS = Statement(
+    select(TASKS.c.id, TASKS.c.title, TASKS.c.due_on)
+    .where(
+        TASKS.c.organization_id == ORG,
+        TASKS.c.client_id == bindparam("client_id", type_=Uuid()),
+        TASKS.c.lifecycle == "live",
+        TASKS.c.state == "open",
+        TASKS.c.kind.in_(words("follow_up", "action_item")),
+    )
+    .order_by(TASKS.c.due_on, TASKS.c.id)
+    .limit(MAX_TOLD)
+)
+"""What somebody promised a client, and has not done."""

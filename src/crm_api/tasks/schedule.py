@@ -1,17 +1,27 @@
 """The follow-up schedule of clients, and the tasks that fall due by themselves (C3, C12)."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import UUID
 
+from crm_api.clients.stages import blocks_closing
 from crm_api.core.access import OrganizationContext
 from crm_api.core.db import Database, Statement
 from crm_api.core.errors import Fault, Refusal
 from crm_api.kit.bulk import Bulk, insert_many
 from crm_api.kit.changes import lock_head
+from crm_api.kit.scope import Scope
 from crm_api.kit.service import RecordService
 from crm_api.operations.chores import routine
 from crm_api.organizations.system import system_scope
 from crm_api.tasks.drafting import NewTask
-from crm_api.tasks.repository import DUE_FOLLOW_UPS, DUE_REVIEWS, FOLLOW_UP_LISTING, TASKS
+from crm_api.tasks.repository import (
+    DUE_FOLLOW_UPS,
+    DUE_REVIEWS,
+    FOLLOW_UP_LISTING,
+    OPEN_FOLLOW_UPS,
+    TASKS,
+)
 from crm_api.tasks.schemas import FollowUp
 
 MADE_OF = ("name", "card", "classification", "assessment", "preferences")
@@ -84,3 +94,20 @@ async def _make_some(db: Database, organization_id: UUID, cause: str) -> int:
             entries = [task.entry(scope) for task in tasks]
             await insert_many(db, scope.actor, Bulk(TASKS, new, entries, {}, {}))
     return len(tasks)
+
+
+@blocks_closing
+async def open_follow_ups(scope: Scope, client_id: UUID) -> Sequence[Mapping[str, Any]]:
+    """The open ones; who may not read tasks is told that there are some, and which."""
+    org = scope.actor.organization_id
+    rows = await scope.db.fetch(org, OPEN_FOLLOW_UPS, {"org": org, "client_id": client_id})
+    if not scope.actor.rights.can("tasks", "read", "task"):
+        return [{"id": str(row["id"])} for row in rows]
+    return [
+        {
+            "id": str(row["id"]),
+            "title": row["title"],
+            "due_on": None if row["due_on"] is None else row["due_on"].isoformat(),
+        }
+        for row in rows
+    ]

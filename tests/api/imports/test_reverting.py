@@ -114,6 +114,7 @@ FULL: dict[str, Any] = {
         {"kind": "billing", "country_code": "UG", "city": "Kampala"},
     ],
     "attributes": {"size": "44", "tone": "low"},
+    "stage": "growing",
     "preferences": {"channels": ["sms"], "language": "en"},
     "tags": ["vip", "old"],
     "languages": ["en", "lg"],
@@ -137,12 +138,14 @@ async def test_what_an_import_changed_is_as_it_was(radio: Organization) -> None:
         "number", "name", "emails", "phones", "sites", "attributes", "preferences", "tags",
         "languages", "credit_limit", "credit_limit_currency", "payment_terms_days", "remarks",
         "registration_number", "website", "social_profiles", "status", "status_reason", "industry",
+        "stage", "stage_reason",
     ]  # fmt: skip
     row = [
         there["number"], "Elsewhere", "c@there.example", "0772 123459", '[{""kind"":""site""}]',
         '{""size"":""45"",""new"":""x""}', '{""channels"":[""email""]}', "new", "sw", "5",
         "UGX", "60", "Other", "80020001234568", "https://else.example/",
         '[{""network"":""y"",""url"":""https://y.example/""}]', "on_hold", "A break", "retail",
+        "mature", "Steady",
     ]  # fmt: skip
     content = ",".join(header) + "\r\n" + ",".join(f'"{cell}"' for cell in row) + "\r\n"
     found = await taken(radio, content)

@@ -348,7 +348,7 @@ async def test_hidden_fields_are_masked_by_the_rights_of_today(radio: Organizati
     for answer in answers:
         assert set(answer.json()) == {
             "type", "type_status", "status", "status_reason", "industry", "stage",
-            "stage_reason", "tags", "remarks", "attributes",
+            "stage_reason", "tags", "remarks", "attributes", "workflow_attributes",
         }  # fmt: skip
         assert "override" not in answer.json()["type_status"]
         assert "secret" not in answer.text

@@ -32,14 +32,18 @@ MARKED: Mapping[str, str] = {"/v1/clients": "remarks", "/v1/contacts": "honorifi
 
 
 def creates(spec: Json, known: Known) -> list[tuple[str, str]]:
-    """Operation and path of each create that can be repeated with a key, batches included."""
+    """Operation and path of each create that can be repeated with a key, batches included.
+
+    What answers 200 makes nothing, and so no entry of the log: the verdict could not find it.
+    """
     found = []
     for path, methods in spec["paths"].items():
         operation = methods.get("post")
         if operation is None or "{" in path:
             continue
         takes_key = any(p["name"] == "Idempotency-Key" for p in operation.get("parameters", ()))
-        if takes_key and body_of(operation["operationId"], known) is not None:
+        makes = operation["responses"].keys() & {"201", "207"}
+        if takes_key and makes and body_of(operation["operationId"], known) is not None:
             found.append((operation["operationId"], path))
     assert {"create_client", "create_contact", "batch_clients"} <= {name for name, _ in found}
     return found

@@ -1,0 +1,1 @@
+"""Followers of clients, and what they are told of: changes of others, as far as they read them."""
