@@ -44,12 +44,17 @@ AT_START = (
     "(CASE WHEN s.name LIKE '% ' || ltrim(q_names[1], '% ') THEN 500 ELSE 0 END"
     " + least(499, length(q_asked) * 499 / length(s.name)))"
 )
-# Of a phone number people know the end; a term with leading zeros is sought without them too.
+# Of a phone number people know the end; zeros that lead out of a country are left out as well.
+# Few digits end so many numbers and stand in so many more that the ends are looked up apart.
+PHONE = "s.phones LIKE ANY (ARRAY['{0}' || q_phone[1] || '{1}', '{0}' || q_phone[2] || '{1}'])"
+WHOLE, BEGINS, ENDS, HOLDS = (
+    PHONE.format(*edges) for edges in (("% ", " %"), ("% ", "%"), ("%", " %"), ("%", "%"))
+)
 PHONE_ENDS = "(s.phones LIKE q_ends[1] OR s.phones LIKE q_ends[2])"
 PHONE_HOLDS = (
-    f"(s.phones LIKE q_phones[1] OR s.phones LIKE q_phones[2]) AND {PHONE_ENDS} IS NOT TRUE"
+    "(s.phones LIKE q_phones[1] OR s.phones LIKE q_phones[2])"
+    f" AND {HOLDS} AND {PHONE_ENDS} IS NOT TRUE"
 )
-PHONE = "s.phones LIKE ANY (ARRAY['% ' || q_phone[1] || '{end}', '% ' || q_phone[2] || '{end}'])"
 ALIKE = "(similarity(q_asked, s.name) * 999)::integer"
 FROM = """
     FROM {table} s WHERE s.organization_id = org AND s.lifecycle = ANY (q_lifecycles) AND
@@ -82,13 +87,15 @@ def _held(table: str, key: str, *, of_clients: bool) -> list[str]:
     arm = _arms(table, key)
     begins = "(s.name ~>=~ q_low AND s.name ~<~ q_high)"
     whole_name = _rank("CASE WHEN s.name = q_asked THEN 0 ELSE 1 END", LENGTH)
-    phone_ends = _rank(f"CASE WHEN {PHONE.format(end=' %')} THEN 0 ELSE 1 END", "999")
-    phone_holds = _rank(f"CASE WHEN {PHONE.format(end='%')} THEN 1 ELSE 2 END")
+    phone = _rank(
+        f"CASE WHEN {WHOLE} THEN 0 WHEN {ENDS} OR {BEGINS} THEN 1 ELSE 2 END",
+        f"(CASE WHEN {ENDS} THEN 999 ELSE 0 END)",
+    )
     email = _rank(_tier("emails", "'% ' || q_email || ' %'", "'% ' || q_email || '%'"))
     found = [
         arm("name", whole_name, begins),
-        arm("phone", phone_ends, PHONE_ENDS),
-        arm("phone", phone_holds, PHONE_HOLDS),
+        arm("phone", phone, PHONE_ENDS),
+        arm("phone", phone, PHONE_HOLDS),
         arm("email", email, "s.emails LIKE q_emails[1] AND s.emails LIKE ALL (q_emails)"),
         arm(
             "name",
@@ -98,10 +105,10 @@ def _held(table: str, key: str, *, of_clients: bool) -> list[str]:
     ]
     if of_clients:
         number = SHOWN_NUMBER.replace("number", "s.number")
-        others = f"({number}) LIKE q_numbers AND ({number}) IS DISTINCT FROM q_number"
+        others = f"({number}) LIKE q_numbers AND s.number IS DISTINCT FROM q_number"
         # The one number, and numbers that end so, before the many that hold the digits.
         found.insert(2, arm("number", _rank("2"), others))
-        found.insert(1, arm("number", _rank("0"), f"({number}) LIKE q_number"))
+        found.insert(1, arm("number", _rank("0"), "s.number = q_number"))
         people = NAME_HIT.replace("q_names", "q_people").format(column="s.people")
         found.append(arm("contact", _rank("2"), people))
     return found
@@ -120,7 +127,7 @@ def _function(name: str, table: str, key: str, *, of_clients: bool) -> str:
     return f"""
 CREATE FUNCTION {name}(
     q_lifecycles text[], q_most_begin integer, q_most_hold integer, q_most_near integer,
-    q_asked text, q_low text, q_high text, q_names text[], q_number text, q_numbers text,
+    q_asked text, q_low text, q_high text, q_names text[], q_number bigint, q_numbers text,
     q_email text, q_emails text[], q_phone text[], q_ends text[], q_phones text[],
     q_people text[], q_near text[], q_joined integer[]
 ) RETURNS TABLE (id uuid, matched text, rank text)
@@ -198,6 +205,8 @@ def _create(table: str, key: str, target: str, *more: "sa.Column[object]") -> No
         ["organization_id", "lifecycle", "name", key],
         postgresql_ops={"name": "text_pattern_ops"},
     )
+    if more:
+        op.create_index(f"ix_{table}_number", table, ["organization_id", "number"])
     grams = "gin_trgm_ops"
     words = [f"{name} {grams}" for name in ("name", "emails", "phones")]
     extra = [f"people {grams}", f"({SHOWN_NUMBER}) {grams}"] if more else []

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from sqlalchemy import (
     ARRAY,
+    BigInteger,
     ColumnElement,
     FromClause,
     Integer,
@@ -40,7 +41,10 @@ _LAST: Final = "\U0010ffff"
 _GRAM: Final = 3
 _SLOTS: Final = 4
 _HEAD: Final = 8
+_TAIL: Final = 7
 _SHORTEST_PHONE: Final = 4
+_MOST_ENDS: Final = 5
+"""Of so few digits the numbers that end so are looked up apart: of more, few hold them at all."""
 _PHONE: Final = re.compile(r"[0-9 ()+./*?-]+")
 _TRUNK: Final = re.compile(r"\(0\)")
 _NUMBER: Final = re.compile(r"(c?)-?([0-9*?]{1,18})")
@@ -58,7 +62,7 @@ _PARAMETERS: Final[Mapping[str, Any]] = {
     "low": Text(),
     "high": Text(),
     "names": _TEXTS,
-    "number": Text(),
+    "number": BigInteger(),
     "numbers": Text(),
     "email": Text(),
     "emails": _TEXTS,
@@ -234,12 +238,12 @@ def _plain_email(text: str) -> dict[str, Any]:
     return {"email": sent.translate(_LIKE), "emails": [_within(sent[:_HEAD]), _within(sent)]}
 
 
-def _plain_number(text: str) -> dict[str, str]:
+def _plain_number(text: str) -> dict[str, Any]:
     match = _NUMBER.fullmatch(text.strip().lower())
     if match is None:
         return {}
     letter, sent = match[1], match[2]
-    found = {"number": f"c-{int(sent):0{_SHOWN_DIGITS}d}"}
+    found: dict[str, Any] = {"number": int(sent)}
     # Shown with zeros before it up to six digits: a longer number begins with none.
     if letter and sent.startswith("0") is (len(sent) < _SHOWN_DIGITS):
         found["numbers"] = f"c-{sent}%"
@@ -253,18 +257,18 @@ def _plain_phone(text: str) -> dict[str, list[str]]:
     forms = _phone_forms("".join(char for char in sent if char.isdigit())) if sent else []
     if not forms:
         return {}
-    return {
-        "phone": forms,
-        "ends": [f"%{form} %" for form in forms],
-        "phones": [f"%{form}%" for form in forms],
-    }
+    # The end of a long number narrows enough down; each digit more is one more look-up.
+    found = {"phone": forms, "phones": [f"%{form[-_TAIL:]}%" for form in forms]}
+    if len(forms[0]) <= _MOST_ENDS:
+        found["ends"] = [f"%{form} %" for form in forms]
+    return found
 
 
 def _phone_forms(sent: str) -> list[str]:
-    """As it was typed, and without its leading zeros: they may lead out of a country."""
+    """As it was typed, and without the zeros that lead out of a country."""
     return [
         form
-        for form in dict.fromkeys((sent, sent.lstrip("0")))
+        for form in dict.fromkeys((sent, sent.lstrip("0") if sent.startswith("00") else sent))
         if sum(char.isdigit() for char in form) >= _SHORTEST_PHONE
     ]
 

@@ -71,6 +71,7 @@ class ClientSearchRow(Tenant, SearchColumns, Base):
 
     __table_args__ = (
         belongs_to("client_id", "clients", name="fk_client_search_client"),
+        Index("ix_client_search_number", "organization_id", "number"),
         *_indexes(
             "client_search",
             "client_id",
