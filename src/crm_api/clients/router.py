@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -20,15 +20,15 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.batch import Batch, BatchResult, run_batch
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.schemas import Page
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
-from crm_api.queries import ERASED, HistoryQuery, Items, ListQuery, OneQuery, SuggestQuery
+from crm_api.queries import ERASED, Items, ListQuery, OneQuery, SuggestQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
     IfMatch,
-    IfNoneMatch,
     PathId,
     answers,
     as_json,
@@ -47,36 +47,16 @@ Declared = Depends(strict_query)
 Long = Depends(long_request)
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[Client], "One page of clients."),
-    openapi_extra=needs("clients.*:read"),
+clients = RecordRoutes(router, Client, ClientService)
+clients.list(
+    "List clients: filtered, sorted, page by page; live ones unless `lifecycle` says otherwise.",
+    needs("clients.*:read"),
+    ListQuery(Client, EXPANSIONS),
 )
-async def list_clients(
-    scope: CurrentScope,
-    request: Request,
-    items: Annotated[Items, Depends(ListQuery(Client, EXPANSIONS))],
-) -> Response:
-    """List clients: filtered, sorted, page by page; live ones unless `lifecycle` says otherwise."""
-    return as_list(await ClientService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, Client, "The new client."),
-    openapi_extra=needs("clients.*:create"),
+clients.create(
+    "Create a client with all that belongs to it: e-mails, phones, sites, contacts; or nothing.",
+    needs("clients.*:create"),
 )
-async def create_client(
-    scope: CurrentScope,
-    request: Request,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Client]))],
-    dry_run: DryRun = False,
-) -> Response:
-    """Create a client with all that belongs to it: e-mails, phones, sites, contacts; or nothing."""
-    key = await claim(scope, request)
-    return as_one(await ClientService(scope).create(body, key, dry_run=dry_run))
 
 
 @router.post(
@@ -166,108 +146,29 @@ async def suggest_clients(
     return as_json(await ClientService(scope).suggest(items))
 
 
-@router.get(
-    "/{client_id}",
-    responses={**answers(200, Client, "The client."), **ERASED},
-    openapi_extra=needs("clients.*:read"),
+clients.get(
+    "Read one client, as far as your role may see it; with `as_of` as it was then.",
+    needs("clients.*:read"),
+    OneQuery(EXPANSIONS, past=True),
+    service=ClientPast,
+    more=ERASED,
 )
-async def get_client(
-    scope: CurrentScope,
-    client_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS, past=True))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one client, as far as your role may see it; with `as_of` as it was then."""
-    return as_one(await ClientPast(scope).get(client_id, items), if_none_match)
-
-
-@router.patch(
-    "/{client_id}",
-    dependencies=[Declared],
-    responses=answers(200, Client, "The client after the change."),
-    openapi_extra=needs("clients.*:update"),
+clients.patch(
+    "Change some fields (RFC 7396): absent keeps, null clears, lists are replaced.",
+    needs("clients.*:update"),
 )
-async def patch_client(
-    scope: CurrentScope,
-    client_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Client]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
-    return as_one(await ClientService(scope).patch(client_id, body, if_match, dry_run=dry_run))
-
-
-@router.delete(
-    "/{client_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("clients:delete"),
+clients.delete(
+    "Delete a client softly: it can be restored, and reports still count it.",
+    needs("clients:delete"),
 )
-async def delete_client(
-    scope: CurrentScope,
-    client_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete a client softly: it can be restored, and reports still count it."""
-    await tried(scope, ClientService(scope).delete(client_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{client_id}/archive",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients:archive"),
+clients.act(
+    "archive",
+    "Take a client out of use; lists show it only when asked for.",
+    needs("clients:archive"),
+    lambda service, *asked: service.archive(*asked),
 )
-async def archive_client(
-    scope: CurrentScope,
-    request: Request,
-    client_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Take a client out of use; lists show it only when asked for."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_one(
-        await tried(scope, ClientService(scope).archive(client_id, if_match, key), dry_run=dry_run)
-    )
-
-
-@router.post(
-    "/{client_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Client, "The client."),
-    openapi_extra=needs("clients:restore"),
-)
-async def restore_client(
-    scope: CurrentScope,
-    request: Request,
-    client_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring an archived or deleted client back into use."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_one(
-        await tried(scope, ClientService(scope).restore(client_id, if_match, key), dry_run=dry_run)
-    )
-
-
-@router.get(
-    "/{client_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("clients.audit:read"),
-)
-async def get_client_history(
-    scope: CurrentScope,
-    client_id: PathId,
-    items: Annotated[Items, Depends(HistoryQuery())],
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await ClientService(scope).history(client_id, items))
+clients.restore("Bring an archived or deleted client back into use.", needs("clients:restore"))
+clients.history(needs("clients.audit:read"))
 
 
 @router.get(

@@ -12,13 +12,12 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.formats.text import Key
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
+from crm_api.kit.schemas import Create, Page
+from crm_api.queries import Items, ListQuery, OneQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
-    IfMatch,
-    IfNoneMatch,
     PathId,
     answers,
     as_json,
@@ -26,7 +25,6 @@ from crm_api.routing import (
     as_one,
     claim,
     needs,
-    tried,
 )
 
 TAGS: list[Any] = ["communications"]
@@ -40,114 +38,33 @@ Logged = Annotated[Incoming[Any], Depends(JsonBody(Create[Communication]))]
 Listed = Annotated[Items, Depends(ListQuery(Communication, EXPANSIONS))]
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[Communication], "One page of communications."),
-    openapi_extra=needs("communications.*:read"),
+communications = RecordRoutes(router, Communication, CommunicationService)
+communications.list(
+    "List communications, the newest first: filtered, sorted, page by page.",
+    needs("communications.*:read"),
+    ListQuery(Communication, EXPANSIONS),
 )
-async def list_communications(scope: CurrentScope, request: Request, items: Listed) -> Response:
-    """List communications, the newest first: filtered, sorted, page by page."""
-    return as_list(await CommunicationService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, Communication, "The new communication."),
-    openapi_extra=needs("communications.*:create"),
+communications.create(
+    "Log one with all that follows: tasks, the client's tree, its last activity; or nothing.",
+    needs("communications.*:create"),
 )
-async def create_communication(
-    scope: CurrentScope, request: Request, body: Logged, dry_run: DryRun = False
-) -> Response:
-    """Log one with all that follows: tasks, the client's tree, its last activity; or nothing."""
-    key = await claim(scope, request)
-    return as_one(await CommunicationService(scope).create(body, key, dry_run=dry_run))
-
-
-@router.get(
-    "/{communication_id}",
-    responses=answers(200, Communication, "The communication."),
-    openapi_extra=needs("communications.*:read"),
+communications.get(
+    "Read one communication.",
+    needs("communications.*:read"),
+    OneQuery(EXPANSIONS, example="id,kind"),
 )
-async def get_communication(
-    scope: CurrentScope,
-    communication_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS, example="id,kind"))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one communication."""
-    return as_one(await CommunicationService(scope).get(communication_id, items), if_none_match)
-
-
-@router.patch(
-    "/{communication_id}",
-    dependencies=[Declared],
-    responses=answers(200, Communication, "The communication after the change."),
-    openapi_extra=needs("communications.*:update"),
+communications.patch(
+    "Change some fields (RFC 7396): hold or cancel what was planned, void what was an error.",
+    needs("communications.*:update"),
 )
-async def patch_communication(
-    scope: CurrentScope,
-    communication_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Communication]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396): hold or cancel what was planned, void what was an error."""
-    service = CommunicationService(scope)
-    return as_one(await service.patch(communication_id, body, if_match, dry_run=dry_run))
-
-
-@router.delete(
-    "/{communication_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("communications:delete", "communications:delete_own"),
+communications.delete(
+    "Delete one softly: your own, or anybody's with the right to that.",
+    needs("communications:delete", "communications:delete_own"),
 )
-async def delete_communication(
-    scope: CurrentScope,
-    communication_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete one softly: your own, or anybody's with the right to that."""
-    service = CommunicationService(scope)
-    await tried(scope, service.delete(communication_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{communication_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Communication, "The communication."),
-    openapi_extra=needs("communications:restore"),
+communications.restore(
+    "Bring a deleted one back; it counts again.", needs("communications:restore")
 )
-async def restore_communication(
-    scope: CurrentScope,
-    request: Request,
-    communication_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring a deleted one back; it counts again."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    write = CommunicationService(scope).restore(communication_id, if_match, key)
-    return as_one(await tried(scope, write, dry_run=dry_run))
-
-
-@router.get(
-    "/{communication_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("communications.audit:read"),
-)
-async def get_communication_history(
-    scope: CurrentScope,
-    communication_id: PathId,
-    items: Annotated[Items, Depends(HistoryQuery())],
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await CommunicationService(scope).history(communication_id, items))
+communications.history(needs("communications.audit:read"))
 
 
 @of_clients.get(

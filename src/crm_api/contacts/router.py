@@ -15,11 +15,12 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files, long_request
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.batch import Batch, BatchResult, run_batch
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch, Upsert
+from crm_api.kit.schemas import Page, Upsert
 from crm_api.kit.suggesting import Suggestions
 from crm_api.kit.trees import ExportSelection, Search
 from crm_api.kit.upserting import Named
-from crm_api.queries import ERASED, HistoryQuery, Items, ListQuery, OneQuery, SuggestQuery
+from crm_api.queries import ERASED, Items, OneQuery, SuggestQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
@@ -31,7 +32,6 @@ from crm_api.routing import (
     Whole,
     answers,
     as_json,
-    as_list,
     as_one,
     claim,
     needs,
@@ -44,36 +44,11 @@ Declared = Depends(strict_query)
 Long = Depends(long_request)
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[Contact], "One page of contacts."),
-    openapi_extra=needs("contacts.*:read"),
+contacts = RecordRoutes(router, Contact, ContactService)
+contacts.list("List persons: filtered, sorted, page by page.", needs("contacts.*:read"))
+contacts.create(
+    "Create a person; link the person to a client at the client.", needs("contacts.*:create")
 )
-async def list_contacts(
-    scope: CurrentScope,
-    request: Request,
-    items: Annotated[Items, Depends(ListQuery(Contact))],
-) -> Response:
-    """List persons: filtered, sorted, page by page."""
-    return as_list(await ContactService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, Contact, "The new contact."),
-    openapi_extra=needs("contacts.*:create"),
-)
-async def create_contact(
-    scope: CurrentScope,
-    request: Request,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Contact]))],
-    dry_run: DryRun = False,
-) -> Response:
-    """Create a person; link the person to a client at the client."""
-    key = await claim(scope, request)
-    return as_one(await ContactService(scope).create(body, key, dry_run=dry_run))
 
 
 @router.post(
@@ -148,36 +123,17 @@ async def batch_contacts(
     return Response(found.body, 207, found.headers, "application/json")
 
 
-@router.get(
-    "/{contact_id}",
-    responses={**answers(200, Contact, "The contact."), **ERASED},
-    openapi_extra=needs("contacts.*:read"),
+contacts.get(
+    "Read one person, as far as your role may see it; with `as_of` as it was then.",
+    needs("contacts.*:read"),
+    OneQuery(past=True),
+    service=ContactPast,
+    more=ERASED,
 )
-async def get_contact(
-    scope: CurrentScope,
-    contact_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(past=True))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one person, as far as your role may see it; with `as_of` as it was then."""
-    return as_one(await ContactPast(scope).get(contact_id, items), if_none_match)
-
-
-@router.patch(
-    "/{contact_id}",
-    dependencies=[Declared],
-    responses=answers(200, Contact, "The contact after the change."),
-    openapi_extra=needs("contacts.*:update"),
+contacts.patch(
+    "Change some fields (RFC 7396): absent keeps, null clears, lists are replaced.",
+    needs("contacts.*:update"),
 )
-async def patch_contact(
-    scope: CurrentScope,
-    contact_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Contact]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396): absent keeps, null clears, lists are replaced."""
-    return as_one(await ContactService(scope).patch(contact_id, body, if_match, dry_run=dry_run))
 
 
 @router.get(
@@ -221,58 +177,11 @@ async def upsert_contact(
     return as_one(replace(found, status=200) if dry_run else found)
 
 
-@router.delete(
-    "/{contact_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("contacts:delete"),
+contacts.delete(
+    "Delete a person softly; refused while the person serves a client.", needs("contacts:delete")
 )
-async def delete_contact(
-    scope: CurrentScope,
-    contact_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete a person softly; refused while the person serves a client."""
-    await tried(scope, ContactService(scope).delete(contact_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{contact_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Contact, "The contact."),
-    openapi_extra=needs("contacts:restore"),
-)
-async def restore_contact(
-    scope: CurrentScope,
-    request: Request,
-    contact_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring a deleted person back."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_one(
-        await tried(
-            scope, ContactService(scope).restore(contact_id, if_match, key), dry_run=dry_run
-        )
-    )
-
-
-@router.get(
-    "/{contact_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("contacts.audit:read"),
-)
-async def get_contact_history(
-    scope: CurrentScope,
-    contact_id: PathId,
-    items: Annotated[Items, Depends(HistoryQuery())],
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await ContactService(scope).history(contact_id, items))
+contacts.restore("Bring a deleted person back.", needs("contacts:restore"))
+contacts.history(needs("contacts.audit:read"))
 
 
 @router.get(

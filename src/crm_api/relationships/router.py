@@ -9,8 +9,9 @@ from pydantic import Field
 from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
+from crm_api.kit.schemas import Create, Page
+from crm_api.queries import Items, ListQuery, OneQuery
+from crm_api.records import RecordRoutes
 from crm_api.relationships.kinds import Kind
 from crm_api.relationships.network import NetworkService
 from crm_api.relationships.pictures import MEDIA_TYPES, Format, chosen_format, pictured
@@ -26,8 +27,6 @@ from crm_api.routing import (
     DryRun,
     Flag,
     IdempotencyKey,
-    IfMatch,
-    IfNoneMatch,
     PathId,
     Whole,
     answers,
@@ -36,7 +35,6 @@ from crm_api.routing import (
     as_one,
     claim,
     needs,
-    tried,
 )
 
 router = APIRouter(prefix="/v1/relationships", tags=["relationships"], route_class=GuardedRoute)
@@ -183,69 +181,14 @@ async def get_client_roll_up(scope: CurrentScope, client_id: PathId) -> Response
     return as_json(await NetworkService(scope).roll_up(client_id))
 
 
-@router.get(
-    "/{relationship_id}",
-    responses=answers(200, Relationship, "The relationship."),
-    openapi_extra=READ,
+relationships = RecordRoutes(router, Relationship, RelationshipService)
+relationships.get(
+    "Read one relationship, as seen from the client at which it was recorded.",
+    READ,
+    OneQuery(example="id,kind"),
 )
-async def get_relationship(
-    scope: CurrentScope,
-    relationship_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(example="id,kind"))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one relationship, as seen from the client at which it was recorded."""
-    return as_one(await RelationshipService(scope).get(relationship_id, items), if_none_match)
-
-
-@router.patch(
-    "/{relationship_id}",
-    dependencies=[Declared],
-    responses=answers(200, Relationship, "The relationship after the change."),
-    openapi_extra=UPDATE,
+relationships.patch("Change its dates or note (RFC 7396); end it by its last day.", UPDATE)
+relationships.delete(
+    "Delete what was recorded in error; what has ended keeps its place with a last day.", UPDATE
 )
-async def patch_relationship(
-    scope: CurrentScope,
-    relationship_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Relationship]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change its dates or note (RFC 7396); end it by its last day."""
-    service = RelationshipService(scope)
-    return as_one(
-        await tried(scope, service.patch(relationship_id, body, if_match), dry_run=dry_run)
-    )
-
-
-@router.delete(
-    "/{relationship_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=UPDATE,
-)
-async def delete_relationship(
-    scope: CurrentScope,
-    relationship_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete what was recorded in error; what has ended keeps its place with a last day."""
-    service = RelationshipService(scope)
-    await tried(scope, service.delete(relationship_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.get(
-    "/{relationship_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("clients.audit:read"),
-)
-async def get_relationship_history(
-    scope: CurrentScope,
-    relationship_id: PathId,
-    items: Annotated[Items, Depends(HistoryQuery())],
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await RelationshipService(scope).history(relationship_id, items))
+relationships.history(needs("clients.audit:read"))

@@ -1,27 +1,21 @@
 """The routes of tasks: the table of contents of this slice."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from crm_api.core.deps import JsonBody
-from crm_api.core.jsonbody import Incoming
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
-from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
+from crm_api.kit.schemas import Page
+from crm_api.queries import Items, ListQuery, OneQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
-    DryRun,
     IdempotencyKey,
-    IfMatch,
     IfNoneMatch,
     PathId,
     answers,
-    as_json,
     as_list,
     as_one,
-    claim,
     needs,
-    tried,
 )
 from crm_api.tasks.repository import TASK_SHAPE
 from crm_api.tasks.schedule import FollowUpService
@@ -51,154 +45,35 @@ class TaskQuery(ListQuery):
         self.query_parameters = [*self.query_parameters, queue]
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[Task], "One page of tasks."),
-    openapi_extra=needs("tasks.*:read"),
+tasks = RecordRoutes(router, Task, TaskService)
+tasks.list(
+    "List tasks, those first that are due first: filtered, sorted, by queue, page by page.",
+    needs("tasks.*:read"),
+    TaskQuery(),
 )
-async def list_tasks(
-    scope: CurrentScope,
-    request: Request,
-    items: Annotated[Items, Depends(TaskQuery())],
-) -> Response:
-    """List tasks, those first that are due first: filtered, sorted, by queue, page by page."""
-    return as_list(await TaskService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, Task, "The new task."),
-    openapi_extra=needs("tasks.*:create"),
+tasks.create("Note something that is to be done.", needs("tasks.*:create"))
+tasks.get("Read one task.", needs("tasks.*:read"), OneQuery(EXPANSIONS, example="id,title"))
+tasks.patch(
+    "Change some fields (RFC 7396): put off, hand over, complete, cancel.", needs("tasks.*:update")
 )
-async def create_task(
-    scope: CurrentScope,
-    request: Request,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Task]))],
-    dry_run: DryRun = False,
-) -> Response:
-    """Note something that is to be done."""
-    key = await claim(scope, request)
-    return as_one(await TaskService(scope).create(body, key, dry_run=dry_run))
-
-
-@router.get(
-    "/{task_id}",
-    responses=answers(200, Task, "The task."),
-    openapi_extra=needs("tasks.*:read"),
+tasks.delete(
+    "Delete one softly: your own, or anybody's with the right to that.",
+    needs("tasks:delete", "tasks:delete_own"),
 )
-async def get_task(
-    scope: CurrentScope,
-    task_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(EXPANSIONS, example="id,title"))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one task."""
-    return as_one(await TaskService(scope).get(task_id, items), if_none_match)
-
-
-@router.patch(
-    "/{task_id}",
-    dependencies=[Declared],
-    responses=answers(200, Task, "The task after the change."),
-    openapi_extra=needs("tasks.*:update"),
+tasks.restore("Bring a deleted one back.", needs("tasks:restore"))
+tasks.act(
+    "complete",
+    "Say that it is done; by whom and when is kept.",
+    needs("tasks.*:update"),
+    lambda service, task_id, *asked: service.move_to(task_id, "done", "completed", *asked),
 )
-async def patch_task(
-    scope: CurrentScope,
-    task_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Task]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396): put off, hand over, complete, cancel."""
-    return as_one(await TaskService(scope).patch(task_id, body, if_match, dry_run=dry_run))
-
-
-@router.delete(
-    "/{task_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("tasks:delete", "tasks:delete_own"),
+tasks.act(
+    "reopen",
+    "Say that it is to be done after all.",
+    needs("tasks.*:update"),
+    lambda service, task_id, *asked: service.move_to(task_id, "open", "reopened", *asked),
 )
-async def delete_task(
-    scope: CurrentScope, task_id: PathId, if_match: IfMatch = None, dry_run: DryRun = False
-) -> Response:
-    """Delete one softly: your own, or anybody's with the right to that."""
-    await tried(scope, TaskService(scope).delete(task_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{task_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Task, "The task."),
-    openapi_extra=needs("tasks:restore"),
-)
-async def restore_task(
-    scope: CurrentScope,
-    request: Request,
-    task_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring a deleted one back."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    write = TaskService(scope).restore(task_id, if_match, key)
-    return as_one(await tried(scope, write, dry_run=dry_run))
-
-
-@router.post(
-    "/{task_id}/complete",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Task, "The task."),
-    openapi_extra=needs("tasks.*:update"),
-)
-async def complete_task(
-    scope: CurrentScope,
-    request: Request,
-    task_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Say that it is done; by whom and when is kept."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    write = TaskService(scope).move_to(task_id, "done", "completed", if_match, key)
-    return as_one(await tried(scope, write, dry_run=dry_run))
-
-
-@router.post(
-    "/{task_id}/reopen",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Task, "The task."),
-    openapi_extra=needs("tasks.*:update"),
-)
-async def reopen_task(
-    scope: CurrentScope,
-    request: Request,
-    task_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Say that it is to be done after all."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    write = TaskService(scope).move_to(task_id, "open", "reopened", if_match, key)
-    return as_one(await tried(scope, write, dry_run=dry_run))
-
-
-@router.get(
-    "/{task_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("tasks.audit:read"),
-)
-async def get_task_history(
-    scope: CurrentScope,
-    task_id: PathId,
-    items: Annotated[Items, Depends(HistoryQuery())],
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await TaskService(scope).history(task_id, items))
+tasks.history(needs("tasks.audit:read"))
 
 
 @schedule.get(
