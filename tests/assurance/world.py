@@ -8,12 +8,18 @@ from typing import Any
 import httpx
 
 from tests.assurance.golden import ROLES
+from tests.assurance.profile import PROFILE
 from tests.assurance.values import Known
 from tests.factories import Organization
 from tests.jobs import queue
 
 CREDENTIALS = ("jwt", "key")
-PRINCIPALS = [(role, kind) for role in ROLES for kind in CREDENTIALS]
+PRINCIPALS = [
+    (role, kind)
+    for role in ROLES
+    for kind in CREDENTIALS
+    if kind != "key" or role in PROFILE.keys_of
+]
 BASES: Mapping[str, str] = {
     "clients": "/v1/clients",
     "contacts": "/v1/contacts",
