@@ -3,7 +3,7 @@
 That nothing is changed after a refusal is looked at after each request, by `tests.watch`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import httpx
@@ -86,8 +86,11 @@ def _fields_for(resource: str, action: str, what: str) -> list[str]:
     return [n for place, n in enumerate(names, first) if place % PROFILE.value_share == 0]
 
 
-@pytest.mark.parametrize("what", VALUES)
-@pytest.mark.parametrize("resource", CREATES)
+def _cases(resources: Iterable[str], action: str) -> list[tuple[str, str]]:
+    return [(r, what) for r in resources for what in VALUES if _fields_for(r, action, what)]
+
+
+@pytest.mark.parametrize(("resource", "what"), _cases(CREATES, "create"))
 async def test_no_value_of_a_create_breaks_anything(world: World, resource: str, what: str) -> None:
     found = Deviations()
     for name in _fields_for(resource, "create", what):
@@ -101,8 +104,7 @@ async def test_no_value_of_a_create_breaks_anything(world: World, resource: str,
     found.none()
 
 
-@pytest.mark.parametrize("what", VALUES)
-@pytest.mark.parametrize("resource", UPDATES)
+@pytest.mark.parametrize(("resource", "what"), _cases(UPDATES, "update"))
 async def test_no_value_of_a_patch_breaks_anything(world: World, resource: str, what: str) -> None:
     found = Deviations()
     shared = await world.place(resource)
