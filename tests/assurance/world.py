@@ -23,6 +23,7 @@ BASES: Mapping[str, str] = {
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
+    "files": "/v1/files",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -41,6 +42,7 @@ SINGULAR: Mapping[str, str] = {
     "follow_ups": "follow_up",
     "calendar_feeds": "calendar_feed",
     "notes": "note",
+    "files": "file",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -56,7 +58,10 @@ CATALOGUE_OF: Mapping[str, str] = {
     "emergency_contact_required": "tiers",
     "stages": "workflows",
 }
-MADE_AT: Mapping[str, str] = {"/v1/notes": "/v1/clients/{client_id}/notes"}
+MADE_AT: Mapping[str, str] = {
+    "/v1/notes": "/v1/clients/{client_id}/notes",
+    "/v1/files": "/v1/clients/{client_id}/file-links",
+}
 """Where a list is → where its records are made, if elsewhere."""
 
 
@@ -105,7 +110,8 @@ class World:
 
         So that each relationship is of a pair of its own, and all are seen from the known client.
         """
-        path = MADE_AT.get(path, path) if method == "POST" else path
+        if method == "POST" and "json" in more:
+            path = MADE_AT.get(path, path)
         if THE_CLIENT in path:
             fresh = method == "POST"
             place = (await self.make("clients"))["id"] if fresh else self.known.client_id
@@ -180,6 +186,7 @@ def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
         "communications": {"kind": "call", "subject": f"Call {mark}"} | whom,
         "tasks": {"title": f"Task {mark}"},
         "notes": {"text": f"Note {mark}"},
+        "files": {"name": f"Link {mark}", "url": f"https://docs.example.com/{mark}"},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
         "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
         "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},
