@@ -33,6 +33,11 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("tasks", "lifecycle"): "by CHECK",
     ("calendar_feeds", "lifecycle"): "by CHECK",
     ("tasks", "state"): "by CHECK",
+    ("files", "lifecycle"): "by CHECK",
+    ("files", "kind"): "by CHECK",
+    ("files", "form"): "by CHECK",
+    ("files", "created_by_type"): "by CHECK",
+    ("file_versions", "created_by_type"): "by CHECK",
     ("notes", "lifecycle"): "by CHECK",
     ("notes", "kind"): "by CHECK",
     ("notes", "created_by_type"): "by CHECK",
@@ -149,6 +154,8 @@ _INERT: Mapping[str, str] = {
     "contact_refs": "true",
     "relationships": "true",
     "notes": "true",
+    "files": "form = 'document'",
+    "file_versions": "true",
 }
 
 
@@ -174,6 +181,7 @@ class Bystander:
                 ("GET", f"{one}/graph?format=svg", None),
                 ("GET", f"{one}/communications", None),
                 ("GET", f"{one}/notes", None),
+                ("GET", f"{one}/files", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -250,11 +258,20 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     await ok("POST", f"/v1/clients/{clients[0]['id']}/relationships", related)
     note = {"text": _text(), "workflow": CANARY}
     await ok("POST", f"/v1/clients/{clients[0]['id']}/notes", note)
+    await _file(made, f"/v1/clients/{clients[0]['id']}")
     await _follow(made, f"/v1/clients/{clients[0]['id']}")
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)
     await _fill(app, made, owner, UUID(clients[1]["id"]))
     return key["key"], clients[0]["id"]
+
+
+async def _file(made: Organization, place: str) -> None:
+    """A document and a link."""
+    sent = {"file": (f"{_text()}.txt", _text().encode())}
+    assert (await made.call("admin", "POST", f"{place}/files", files=sent)).status_code == 201
+    link = {"name": _text(), "url": f"https://{CANARY}.example.com/{CANARY}"}
+    assert (await made.call("admin", "POST", f"{place}/file-links", json=link)).status_code == 201
 
 
 async def _follow(made: Organization, place: str) -> None:
@@ -288,6 +305,11 @@ async def _fill(app: FastAPI, made: Organization, owner: str, inert: UUID) -> No
             made.organization_id,
             new_id(),
             CANARY,
+        )
+        await connection.execute(
+            "INSERT INTO loose_objects (organization_id, id, since) VALUES ($1, $2, now())",
+            made.organization_id,
+            new_id(),
         )
         await connection.execute(
             "INSERT INTO operations (organization_id, id, version, lifecycle, kind, state, params, "

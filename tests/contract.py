@@ -125,7 +125,7 @@ class Contract:
             if body:
                 yield f"a body of {media} where none is documented"
             return
-        if media not in content:
+        if media not in content and "*/*" not in content:
             yield f"{media or 'no media type'}, documented is {', '.join(content)}"
         elif body and media in JSON_MEDIA:
             value = json.loads(body)

@@ -34,6 +34,10 @@ from crm_api.core.problems import install_problem_handlers
 from crm_api.core.sealing import Sealer
 from crm_api.core.tokens import TokenSigner
 from crm_api.exports.router import router as exports
+from crm_api.files.router import UPLOAD_PATHS
+from crm_api.files.router import of_places as files_of_places
+from crm_api.files.router import router as files
+from crm_api.files.storing import storage_of
 from crm_api.identity.router import router as identity
 from crm_api.identity.wiring import build_identity
 from crm_api.imports.router import router as imports
@@ -67,6 +71,7 @@ Who may see and change which field is decided by the caller's role: `GET /v1/me/
 ISSUER, AUDIENCE = "crm-api", "crm-api"
 PATIENCE_SECONDS = 60.0
 RETRY_SECONDS = 0.5
+FRAME_BYTES = 64 << 10
 
 log = get_logger(__name__)
 
@@ -108,7 +113,15 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     )
     related = (relationships_of_clients, relationships)
     more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
-    noted = (notes_of_clients, notes, client_stages, followers_of_clients, notifications)
+    noted = (
+        notes_of_clients,
+        notes,
+        files_of_places,
+        files,
+        client_stages,
+        followers_of_clients,
+        notifications,
+    )
     parts = (*records, *related, *logged, *noted, *more, identity, catalogues, imports)
     rest = (exports, organization, meta)
     for router in (*parts, *rest, problem_pages):
@@ -123,7 +136,10 @@ def _http_settings(settings: Settings) -> HttpSettings:
     return HttpSettings(
         body_bytes=settings.max_body_bytes,
         # What frames the file and its fields is none of the file.
-        body_bytes_by_path=(("/v1/imports", settings.max_upload_bytes + (64 << 10)),),
+        body_bytes_by_path=(
+            ("/v1/imports", settings.max_upload_bytes + FRAME_BYTES),
+            *((path, settings.max_file_bytes + FRAME_BYTES) for path in UPLOAD_PATHS),
+        ),
         handler_seconds=float(settings.request_timeout_seconds),
         cors_origins=tuple(settings.cors_origins),
         base_url=settings.public_url or "",
@@ -141,6 +157,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
             keeper = asyncio.create_task(keep_embedded(embedded_home(settings)))
     db = await _reached(url, settings)
     app.state.db = db
+    app.state.storage = storage_of(settings)
     app.state.revision = head_revision()
     # Tests bring a hasher of their own: the real cost is a tenth of a second for each password.
     hasher = getattr(app.state, "hasher", None) or PasswordHasher()

@@ -16,6 +16,7 @@ RESOURCES = (
     "follow_ups",
     "calendar_feeds",
     "notes",
+    "files",
     "users",
     "roles",
     "api_keys",
@@ -25,7 +26,11 @@ RESOURCES = (
     "operations",
     "imports",
 )
-GUARDED_BY: Mapping[str, str] = {"relationships": "clients", "notes": "clients"}
+GUARDED_BY: Mapping[str, str] = {
+    "relationships": "clients",
+    "notes": "clients",
+    "files": "clients",
+}
 """Resources whose groups are those of another."""
 
 

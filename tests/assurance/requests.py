@@ -29,10 +29,20 @@ NOBODY = "01890a5d-ac96-774b-bcce-b302099a8057"
 """An id of nothing."""
 
 
+UPLOADS = frozenset(
+    {
+        *("upload_client_file", "upload_contact_file", "upload_communication_file"),
+        "upload_file_version",
+    }
+)
+
+
 def sending(operation: str, known: Known) -> dict[str, Any]:
     """A valid body as the client of the tests sends it."""
     if operation == "create_import":
         return {"files": {"file": ("list.csv", a_list())}}
+    if operation in UPLOADS:
+        return {"files": {"file": ("minutes.txt", secrets.token_bytes(9).hex().encode())}}
     return {"json": body_of(operation, known)}
 
 
@@ -54,6 +64,9 @@ def body_of(operation: str, known: Known) -> Json | None:
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "create_client_relationship": {"kind": "partner", "other_id": known.client_id},
         "create_client_note": minimal("notes"),
+        "create_client_file_link": minimal("files"),
+        "create_contact_file_link": minimal("files"),
+        "create_communication_file_link": minimal("files"),
         "mark_notifications_read": {"up_to": known.client_id},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
@@ -70,6 +83,7 @@ def body_of(operation: str, known: Known) -> Json | None:
         "patch_communication": {"subject": f"Subject {mark}"},
         "patch_task": {"title": f"Title {mark}"},
         "patch_note": {"text": f"Note {mark}"},
+        "patch_file": {"name": f"File {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "upsert_client": {"remarks": f"Remark {mark}"},
         "upsert_contact": {"honorific": f"Dr {mark}"},
@@ -106,6 +120,7 @@ PLAIN_IDS = {
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
 BEFORE = {
     "restore_communication": ("DELETE", "/v1/communications/{communication_id}"),
+    "restore_file": ("DELETE", "/v1/files/{file_id}"),
     "restore_task": ("DELETE", "/v1/tasks/{task_id}"),
     "reopen_task": ("POST", "/v1/tasks/{task_id}/complete"),
 }
@@ -151,6 +166,10 @@ async def _plain(world: World, operation: str, path: str) -> dict[str, str]:
         for name, (resource, key) in PLAIN_IDS.items()
         if f"{{{name}}}" in path
     }
+    if "{file_id}" in path:
+        sent = {"file": ("minutes.txt", secrets.token_bytes(9).hex().encode())}
+        made = await world.admin("POST", "/v1/clients/{client_id}/files", files=sent)
+        found |= {"file_id": made["id"], "number": "1"}
     if "{calendar_key}" in path:
         feed = await world.make("calendar_feeds")
         found["calendar_key"] = feed["url"].rpartition("/")[2].removesuffix(".ics")

@@ -167,7 +167,8 @@ async def test_every_example_of_a_parameter_succeeds(
                 answer = await world.organization.api.request(
                     method, place, params=query, headers=headers
                 )
-                assert answer.status_code == 200, f"{answer.status_code}: {answer.text[:500]}"
+                expected = 206 if parameter["name"] == "Range" else 200
+                assert answer.status_code == expected, answer.text[:500]
                 sent += 1
     found.none()
     assert sent > 0

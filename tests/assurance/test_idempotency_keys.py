@@ -39,7 +39,7 @@ def takes_a_key(operation: Json) -> bool:
 
 async def sent_to(world: World, name: str, place: str) -> Json:
     """A body that changes something, as the client of the tests sends it."""
-    if not name.endswith("_version"):
+    if not place.endswith("/restore-version"):
         return sending(name, world.known)
     record = place.removesuffix("/restore-version")
     history = await world.admin("GET", f"{record}/history")

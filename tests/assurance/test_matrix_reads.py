@@ -6,7 +6,7 @@ import pytest
 
 from tests.assurance.golden import RESOURCES, ROLES, denial, owns_alone, real_fields, table
 from tests.assurance.values import VALUES, answers_to
-from tests.assurance.world import BASES, PRINCIPALS, World, base_of
+from tests.assurance.world import BASES, PRINCIPALS, SINGULAR, World, base_of
 from tests.checks import refused
 
 Json = dict[str, Any]
@@ -16,7 +16,7 @@ OWN = [case for case in ALL if owns_alone(*case[:2])]
 MANY = [case for case in ONE if case[0] != "organization"]
 
 
-FULL = ("clients", "contacts", "notes", "communications", "tasks")
+FULL = ("clients", "contacts", "notes", "files", "communications", "tasks")
 """Records that are made with a value in every field."""
 
 
@@ -52,8 +52,8 @@ def unread(resource: str, role: str, place: str, path: str) -> tuple[int, str]:
     """How who reads no field of it is refused: where rows differ, there is none of them."""
     if path != place:
         return 403, "forbidden"
-    if resource == "notes":
-        return denial("get_note", role)
+    if resource in ("notes", "files"):
+        return denial(f"get_{SINGULAR[resource]}", role)
     # Where rows have an author, another's does not exist.
     authored = any(owns_alone(resource, one) for one in ROLES)
     return (404, "not_found") if authored else (403, "forbidden")

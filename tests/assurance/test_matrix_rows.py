@@ -26,6 +26,7 @@ SCHEMAS = {
     "follow_ups": "FollowUp",
     "calendar_feeds": "CalendarFeed",
     "notes": "Note",
+    "files": "File",
     "users": "User",
     "roles": "Role",
     "api_keys": "ApiKey",
@@ -44,6 +45,7 @@ LISTS = {
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
+    "files": "/v1/files",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -61,6 +63,7 @@ BODIES = {
     "follow_ups": (None, None),
     "calendar_feeds": (None, None),
     "notes": ("CreateNote", "PatchNote"),
+    "files": ("CreateFile", "PatchFile"),
     "users": ("CreateUser", "PatchUser"),
     "roles": ("CreateRole", "PatchRole"),
     "api_keys": ("CreateApiKey", None),
@@ -198,6 +201,6 @@ def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
             resource, field, *_ = name.split(".")
             known = real_fields(resource)
             assert field in known or f"{field}_id" in known, name
-    kept = {"clients", "contacts", "relationships", "communications", "tasks", "notes"}
+    kept = {"clients", "contacts", "relationships", "communications", "tasks", "notes", "files"}
     assert kept == set(table("history"))
     assert "reach" in groups("clients")

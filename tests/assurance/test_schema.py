@@ -25,6 +25,7 @@ from crm_api.clients.repository import CLIENT_SHAPE
 from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.contacts.repository import CONTACT_SHAPE
 from crm_api.exports.repository import EXPORT_SHAPE
+from crm_api.files.repository import FILE_SHAPE
 from crm_api.identity.repository import KEY_SHAPE, ROLE_SHAPE, USER_SHAPE
 from crm_api.imports.repository import IMPORT_SHAPE
 from crm_api.installation import APPEND_ONLY
@@ -47,6 +48,7 @@ SHAPES = (
     FOLLOW_UP_SHAPE,
     FEED_SHAPE,
     NOTE_SHAPE,
+    FILE_SHAPE,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

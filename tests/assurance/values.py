@@ -8,6 +8,7 @@ from typing import Any
 from crm_api.clients.schemas import Client
 from crm_api.communications.schemas import Communication
 from crm_api.contacts.schemas import Contact
+from crm_api.files.schemas import File
 from crm_api.kit.fields import Resource
 from crm_api.notes.schemas import Note
 from crm_api.relationships.schemas import Relationship
@@ -167,6 +168,11 @@ _NOTE: Mapping[str, Values] = {
     "pinned": two(True, True),
     "workflow": two("onboarding", "onboarding"),
 }
+_FILE: Mapping[str, Values] = {
+    "kind": two("general", "preference"),
+    "name": fresh(lambda _: f"Name {_mark()}"),
+    "url": fresh(lambda _: f"https://docs.example.com/{_mark()}"),
+}
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "role": two("presenter", "manager"),
@@ -223,6 +229,12 @@ UNWRITABLE: dict[str, Any] = {
     "created_by": NOBODY,
     "recorded_by": NOBODY,
     "communication_id": NOBODY,
+    "contact_id": NOBODY,
+    "form": "document",
+    "media_type": "text/plain",
+    "size_bytes": 1,
+    "sha256": "0" * 64,
+    "latest_version": 7,
     "done_by": NOBODY,
     "last_used_at": "2026-01-01T00:00:00.000000Z",
     "slug": "another",
@@ -256,6 +268,7 @@ VALUES: Mapping[str, Mapping[str, Values]] = {
     "communications": COMMUNICATION,
     "tasks": TASK,
     "notes": completed(Note, _NOTE),
+    "files": completed(File, _FILE),
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,

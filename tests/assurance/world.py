@@ -29,6 +29,7 @@ BASES: Mapping[str, str] = {
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
+    "files": "/v1/files",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -47,6 +48,7 @@ SINGULAR: Mapping[str, str] = {
     "follow_ups": "follow_up",
     "calendar_feeds": "calendar_feed",
     "notes": "note",
+    "files": "file",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -62,7 +64,10 @@ CATALOGUE_OF: Mapping[str, str] = {
     "emergency_contact_required": "tiers",
     "stages": "workflows",
 }
-MADE_AT: Mapping[str, str] = {"/v1/notes": "/v1/clients/{client_id}/notes"}
+MADE_AT: Mapping[str, str] = {
+    "/v1/notes": "/v1/clients/{client_id}/notes",
+    "/v1/files": "/v1/clients/{client_id}/file-links",
+}
 """Where a list is → where its records are made, if elsewhere."""
 
 
@@ -187,6 +192,7 @@ def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
         "communications": {"kind": "call", "subject": f"Call {mark}"} | whom,
         "tasks": {"title": f"Task {mark}"},
         "notes": {"text": f"Note {mark}"},
+        "files": {"name": f"Link {mark}", "url": f"https://docs.example.com/{mark}"},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
         "roles": {"name": f"Role {mark}", "scopes": ["clients.identity:read"]},
         "api_keys": {"name": f"Key {mark}", "scopes": ["clients.identity:read"]},

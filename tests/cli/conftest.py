@@ -88,6 +88,20 @@ class Installation:
         assert not [said for _, said in answers if "Traceback" in said]
         return answers
 
+    def python(self, text: str) -> str:
+        """What a program prints that runs as the command would."""
+        done = subprocess.run(
+            [sys.executable, "-c", text],
+            cwd=self.home,
+            env=self.environment(),
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
     def refused(self, cases: Sequence[Case]) -> list[str]:
         """What each call says before it exits with 2."""
         answers = self.many(cases)
@@ -147,6 +161,15 @@ class Serving:
 async def installation(tmp_path: Path, worker_id: str) -> AsyncIterator[Installation]:
     """An empty database, and the settings to use it."""
     async with installed(tmp_path, worker_id) as made:
+        yield made
+
+
+@pytest.fixture
+async def elsewhere(tmp_path: Path, worker_id: str) -> AsyncIterator[Installation]:
+    """A second, empty database, whose owner is no superuser."""
+    home = tmp_path / "elsewhere"
+    home.mkdir()
+    async with installed(home, worker_id, f"owner_{secrets.token_hex(4)}") as made:
         yield made
 
 

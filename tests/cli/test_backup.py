@@ -6,28 +6,18 @@ import secrets
 import threading
 import time
 import zipfile
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import httpx
-import pytest
 
-from tests.cli.conftest import Installation, installed
+from tests.cli.conftest import Installation
 from tests.cli.test_commands import bootstrap, call, sign_in
 
 PASSWORD = "it's plum kettle orbit 27"
 WRITERS = 2
-
-
-@pytest.fixture
-async def elsewhere(tmp_path: Path, worker_id: str) -> AsyncIterator[Installation]:
-    """A second, empty database, whose owner is no superuser."""
-    home = tmp_path / "elsewhere"
-    home.mkdir()
-    async with installed(home, worker_id, f"owner_{secrets.token_hex(4)}") as made:
-        yield made
+STORED = bytes(range(256)) * 1000
 
 
 def filled(installation: Installation) -> None:
@@ -100,12 +90,14 @@ async def test_backup_under_traffic_holds_all_that_was_acknowledged_before(
         while min(len(writer.acknowledged) for writer in writers) < 20:
             await asyncio.sleep(0.05)
             assert all(writer.is_alive() for writer in writers)
+        place = kept_file(server.url, sign_in(server, "ada@one.example", PASSWORD))
         began = time.monotonic()
         done = installation.run("backup", str(file))
         ended = time.monotonic()
         for writer in writers:
             writer.stop()
     assert "CRM_SECRET_KEY) is not in it" in done.stdout
+    assert "1 stored files are in it." in done.stdout
     assert file.stat().st_mode & 0o777 == 0o600
     before = [one for writer in writers for one in writer.acknowledged if one[0] < began]
     meanwhile = [one for writer in writers for one in writer.acknowledged if began < one[0] < ended]
@@ -114,7 +106,7 @@ async def test_backup_under_traffic_holds_all_that_was_acknowledged_before(
 
     restored = elsewhere.run("restore", str(file))
     assert "every row and every head is what it was" in restored.stdout
-    elsewhere.run("verify")
+    assert "one: 1 stored files, all there\n" in elsewhere.run("verify").stdout
     url = elsewhere.variables["DATABASE_URL"]
     assert await schema_of(url) == await schema_of(installation.variables["DATABASE_URL"])
     with elsewhere.serving() as server:
@@ -124,7 +116,23 @@ async def test_backup_under_traffic_holds_all_that_was_acknowledged_before(
             held |= clients_of(server.url, token)
             created = {"name": "After", "emails": ["after@example.com"]}
             assert call(f"{server.url}/v1/clients", created, token)["number"]
+        token = sign_in(server, "ada@one.example", PASSWORD)
+        assert content_of(server.url + place, token) == STORED
     assert [one for one in before if held.get(one[1]) != one[2]] == []
+
+
+def kept_file(url: str, token: str) -> str:
+    """Where the bytes are of a file that is kept with some client."""
+    client = call(f"{url}/v1/clients?limit=1", token=token)["data"][0]
+    sent, headers = {"file": ("minutes.txt", STORED)}, {"Authorization": f"Bearer {token}"}
+    place = f"{url}/v1/clients/{client['id']}/files"
+    made = httpx.post(place, files=sent, headers=headers, timeout=60)
+    assert made.status_code == 201, made.text
+    return f"{made.headers['location']}/content"
+
+
+def content_of(url: str, token: str) -> bytes:
+    return httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60).content
 
 
 def clients_of(url: str, token: str) -> dict[str, str]:

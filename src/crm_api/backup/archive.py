@@ -12,7 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
@@ -62,6 +62,10 @@ class Manifest:
     """Tells one signing key from another, and is of no other use."""
     tables: Mapping[str, TableEntry]
     organizations: Sequence[OrganizationEntry]
+    objects: Mapping[str, str] = field(default_factory=dict)
+    """Stored bytes: key → SHA-256. None of them where they are in a bucket."""
+    lost: Sequence[str] = ()
+    """Keys under which the rows tell of other bytes than there were, or there were none."""
     format: int = FORMAT
 
 
@@ -81,6 +85,14 @@ class Writer:
         with self._archive.open(_member(name), "w", force_zip64=True) as member:
             yield Text(member)
 
+    @contextmanager
+    def object(self, key: str) -> Iterator["Text"]:
+        """Bytes as they are stored: most are compressed already."""
+        info = zipfile.ZipInfo(_object(key))
+        info.compress_type = zipfile.ZIP_STORED
+        with self._archive.open(info, "w", force_zip64=True) as member:
+            yield Text(member)
+
     def text(self, name: str, content: str) -> None:
         self._archive.writestr(name, content)
 
@@ -89,14 +101,14 @@ class Writer:
 
 
 class Text:
-    """One table's text while it is written."""
+    """One table's text, or one object, while it is written."""
 
     def __init__(self, member: IO[bytes]) -> None:
         self._member = member
         self._digest = hashlib.sha256()
 
     async def write(self, data: bytes) -> None:
-        """What the driver calls with each part of a COPY."""
+        """The next part; what the driver calls with each one of a COPY."""
         self._digest.update(data)
         self._member.write(data)
 
@@ -151,7 +163,14 @@ class Reader:
 
     def parts(self, table: str) -> Iterator[bytes]:
         """The table's text, in parts that fit into memory."""
-        with self._archive.open(_member(table)) as member:
+        return self._parts(_member(table))
+
+    def object_parts(self, key: str) -> Iterator[bytes]:
+        """The bytes of an object, likewise."""
+        return self._parts(_object(key))
+
+    def _parts(self, name: str) -> Iterator[bytes]:
+        with self._archive.open(name) as member:
             while part := member.read(CHUNK):
                 yield part
 
@@ -174,16 +193,23 @@ def reading(path: Path) -> Iterator[Reader]:
         with zipfile.ZipFile(path) as archive:
             reader = Reader(archive, _manifest(archive.read(MANIFEST)))
             for name, entry in reader.manifest.tables.items():
-                digest = hashlib.sha256()
-                for part in reader.parts(name):
-                    digest.update(part)
-                if digest.hexdigest() != entry.sha256:
+                if _digest(reader.parts(name)) != entry.sha256:
                     raise BackupError(f"{path} is damaged: the rows of {name} were changed.")
+            for key, sha256 in reader.manifest.objects.items():
+                if _digest(reader.object_parts(key)) != sha256:
+                    raise BackupError(f"{path} is damaged: the bytes of {key} were changed.")
             yield reader
     except OSError as error:
         raise BackupError(f"{path} cannot be read: {error.strerror}.") from error
     except (zipfile.BadZipFile, zlib.error, EOFError, KeyError, TypeError, ValueError) as error:
         raise BackupError(f"{path} is no backup, or it is damaged.") from error
+
+
+def _digest(parts: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(part)
+    return digest.hexdigest()
 
 
 def _manifest(content: bytes) -> Manifest:
@@ -197,3 +223,7 @@ def _manifest(content: bytes) -> Manifest:
 
 def _member(table: str) -> str:
     return f"rows/{table}.copy"
+
+
+def _object(key: str) -> str:
+    return f"files/{key}"

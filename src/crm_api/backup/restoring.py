@@ -4,8 +4,10 @@ The schema comes from the migrations, at the revision of the backup; then one tr
 what would be in the way of the rows, loads them, brings it back, and compares.
 """
 
+import tempfile
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import asyncpg
@@ -13,6 +15,8 @@ import asyncpg
 from crm_api.backup.archive import BackupError, Manifest, Reader
 from crm_api.backup.tables import Owner, Table, drop_all, forms, read_tables
 from crm_api.core.config import Settings
+from crm_api.core.objects import ObjectStore
+from crm_api.files.storing import store_of
 from crm_api.installation import connected, knows_revision, locate, migrate
 
 # Foreign keys point in circles, and an index is built faster over rows than beside them.
@@ -67,9 +71,21 @@ async def restore_backup(
     try:
         async with connected(url, forms()) as owner:
             await _load(owner, archive, progress)
+        await _store(store_of(settings), archive, progress)
     except asyncpg.PostgresError as error:
         # The message alone: its detail quotes rows.
         raise BackupError(f"The rows do not load: {error.args[0]}.") from error
+
+
+async def _store(objects: ObjectStore, archive: Reader, progress: Progress) -> None:
+    """The bytes into the store of this installation, whatever kind it is."""
+    with tempfile.TemporaryDirectory(prefix="crm-restore-") as directory:
+        path = Path(directory) / "object"
+        for key in archive.manifest.objects:
+            progress("files")
+            with path.open("wb") as file:
+                file.writelines(archive.object_parts(key))
+            await objects.put(key, path)
 
 
 async def _clear(owner: Owner, database: str, given_up: str) -> None:

@@ -5,8 +5,10 @@ superuser. The schema is not in the file, as the migrations make it anew (docs/a
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
+from uuid import UUID
 
 from crm_api.backup.archive import (
     SECRET,
@@ -26,17 +28,32 @@ from crm_api.backup.tables import (
     forms,
     read_tables,
 )
+from crm_api.core.objects import MissingObject, ObjectStore
+from crm_api.files.storing import object_key
 from crm_api.installation import connected
 
+_VERSIONS = "file_versions"
+_OBJECTS = """
+SELECT object_id, size_bytes, encode(sha256, 'hex') FROM file_versions WHERE organization_id = $1
+"""
 _HEAD = "SELECT position || ':' || encode(last_hash, 'hex') FROM heads WHERE organization_id = $1"
 
 Progress = Callable[[str], None]
 
 
 async def take_backup(
-    url: str, path: Path, key: bytes, *, with_secret: bool, progress: Progress
+    url: str,
+    path: Path,
+    key: bytes,
+    *,
+    with_secret: bool,
+    progress: Progress,
+    objects: ObjectStore | None = None,
 ) -> Manifest:
     """Write the database of the owner's `url` into a new file; writers go on meanwhile.
+
+    Args:
+        objects: the store whose bytes are written with it, if they are.
 
     Raises:
         BackupError: there is nothing to back up, or the file cannot be written.
@@ -48,6 +65,11 @@ async def take_backup(
                 # A lock takes no snapshot: that begins behind it, when no migration can come in.
                 await owner.execute(f"LOCK TABLE {names} IN ACCESS SHARE MODE")
                 manifest = await _write(owner, archive, fingerprint(key), progress)
+                stored = await _stored(owner, manifest)
+            if objects:
+                # Bytes do not change: no snapshot is held for them.
+                progress("files")
+                manifest = await _write_objects(archive, objects, stored, manifest)
             if with_secret:
                 archive.text(SECRET, key.decode())
             archive.manifest(manifest)
@@ -78,6 +100,35 @@ async def _write(owner: Owner, archive: Writer, secret: str, progress: Progress)
             for row in organizations
         ],
     )
+
+
+async def _stored(owner: Owner, manifest: Manifest) -> dict[str, tuple[int, str]]:
+    """Key → length and digest of all bytes that the rows tell of."""
+    found: dict[str, tuple[int, str]] = {}
+    if _VERSIONS not in manifest.tables:
+        return found  # of an earlier release
+    for one in manifest.organizations:
+        await enter_organization(owner, one.id)
+        for object_id, size, sha256 in await owner.fetch(_OBJECTS, one.id):
+            found[object_key(UUID(one.id), object_id)] = size, sha256
+    return found
+
+
+async def _write_objects(
+    archive: Writer, objects: ObjectStore, stored: Mapping[str, tuple[int, str]], manifest: Manifest
+) -> Manifest:
+    written: dict[str, str] = {}
+    for key, (size, _) in stored.items():
+        try:
+            parts = await objects.read(key, 0, size)
+        except MissingObject:
+            continue
+        with archive.object(key) as member:
+            async for part in parts:
+                await member.write(part)
+        written[key] = member.sha256
+    lost = [key for key, (_, sha256) in stored.items() if written.get(key) != sha256]
+    return replace(manifest, objects=written, lost=lost)
 
 
 async def _known_tables(owner: Owner) -> str:

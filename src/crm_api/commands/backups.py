@@ -11,10 +11,11 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from crm_api.backup.archive import Manifest, fingerprint, reading
 from crm_api.backup.restoring import restore_backup
 from crm_api.backup.taking import take_backup
-from crm_api.commands.checking import prove_logs
+from crm_api.commands.checking import prove
 from crm_api.commands.running import err, explained, out, run_async, settings_or_exit
 from crm_api.core.config import Settings
 from crm_api.core.private_files import passable_directory, write_private
+from crm_api.files.storing import store_of
 from crm_api.installation import addresses
 
 File = Annotated[Path, typer.Argument(help="The file; one that exists is never replaced.")]
@@ -33,18 +34,23 @@ def backup(
         bool, typer.Option("--with-secret", help="Put the signing key into the file as well.")
     ] = False,
 ) -> None:
-    """Write the whole database into a file, as of one moment; servers go on meanwhile."""
+    """Write the database and the stored files into a file, as of one moment; servers go on."""
     settings = settings_or_exit()
     key = settings.signing_keys()[0]
     with _progress() as progress:
         owner = addresses(settings).owner
+        # A bucket is its operator's to keep.
+        objects = store_of(settings) if settings.s3_bucket is None else None
         manifest = run_async(
-            take_backup(owner, file, key, with_secret=with_secret, progress=progress)
+            take_backup(
+                owner, file, key, with_secret=with_secret, progress=progress, objects=objects
+            )
         )
     _print_organizations(manifest)
     rows = sum(table.rows for table in manifest.tables.values())
     size = file.stat().st_size / (1 << 20)
     _say(f"{file}: {rows} rows, {size:.1f} MiB, schema {manifest.revision}.")
+    _say_files(settings, manifest)
     if with_secret:
         _say(f"The secret is in it: whoever reads {file} can sign tokens. Keep it safe.")
     else:
@@ -68,9 +74,18 @@ def restore(
     _print_organizations(manifest)
     if fingerprint(settings.signing_keys()[0]) != manifest.secret:
         _say("The secret is another one than then: access tokens and cursors of then are refused.")
-    if not run_async(prove_logs(settings, None)):
+    if not run_async(prove(settings, None)):
         raise typer.Exit(1)
     _say(f"{file} is restored: every row and every head is what it was.")
+
+
+def _say_files(settings: Settings, manifest: Manifest) -> None:
+    if settings.s3_bucket is not None:
+        _say(f"The files are in the bucket {settings.s3_bucket} and not in it: keep that as well.")
+        return
+    _say(f"{len(manifest.objects)} stored files are in it.")
+    for key in manifest.lost:
+        _say(f"  {key}: the store has not the bytes that were sent.")
 
 
 def _place_secret(settings: Settings, secret: str | None) -> None:

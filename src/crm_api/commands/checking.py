@@ -14,6 +14,9 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from crm_api.commands.running import err, explained, out, prepared, run_async, settings_or_exit
 from crm_api.core.config import Settings
 from crm_api.core.db import Database
+from crm_api.core.objects import StoreError
+from crm_api.files.checking import check_files
+from crm_api.files.storing import store_of
 from crm_api.installation import (
     InstallationError,
     addresses,
@@ -41,10 +44,32 @@ def register(app: typer.Typer) -> None:
 def verify(
     organization: Annotated[str | None, typer.Option(help="Slug; else every organization.")] = None,
 ) -> None:
-    """Prove the change log: every digest, the chain, no gap. Exit code 1 where it is broken."""
+    """Prove the change log, and that stored files are there. Exit code 1 where it is not so."""
     settings = settings_or_exit()
-    if not run_async(prove_logs(settings, organization)):
+    if not run_async(prove(settings, organization)):
         raise typer.Exit(1)
+
+
+async def prove(settings: Settings, slug: str | None) -> bool:
+    """Print what logs and files of one organization, or of each, come to; whether all hold."""
+    logs = await prove_logs(settings, slug)
+    return await prove_files(settings, slug) and logs
+
+
+async def prove_files(settings: Settings, slug: str | None) -> bool:
+    """Print whether the store holds what the rows tell of."""
+    sound, objects = True, store_of(settings)
+    async with prepared(settings) as (db, _):
+        async for name, organization_id in _chosen(db, slug):
+            report = await check_files(db, organization_id, objects)
+            told = "all there" if not report.findings else "NOT ALL THERE"
+            besides = f", {report.unowned} objects of no file" if report.unowned else ""
+            text = f"{name}: {report.versions} stored files, {told}{besides}"
+            out.print(text, highlight=False, soft_wrap=True)
+            for finding in report.findings:
+                out.print(f"  {finding}", highlight=False, markup=False)
+            sound = sound and not report.findings
+    return sound
 
 
 async def prove_logs(settings: Settings, slug: str | None) -> bool:
@@ -120,6 +145,16 @@ def _probe(settings: Settings) -> None:
         raise typer.Exit(1)
 
 
+async def _files(settings: Settings) -> tuple[bool, str]:
+    bucket = f"the bucket {settings.s3_bucket}"
+    place = bucket if settings.s3_bucket else str(settings.files_home)
+    try:
+        await store_of(settings).probe()
+    except StoreError as error:
+        return False, f"files cannot be kept in {place}: {error}"
+    return True, f"files are kept in {place}"
+
+
 async def _role(url: str) -> tuple[bool, str]:
     try:
         await refuse_unsafe_role(url)
@@ -165,6 +200,7 @@ async def _examine(settings: Settings) -> list[tuple[bool, str]]:
     found.append(await _role(place.application))
     slow = "searches read every row: crm-api migrate, as an owner that may create roles (README)"
     found.append((fast, "searches use their indexes" if fast else slow))
+    found.append(await _files(settings))
     free = shutil.disk_usage(settings.data_dir.parent).free
     found.append((free > FREE_BYTES, f"{free >> 20} MiB free beside {settings.data_dir}"))
     return found

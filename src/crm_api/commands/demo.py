@@ -15,6 +15,7 @@ from crm_api.core.passwords import PasswordHasher
 from crm_api.core.private_files import passable_directory, write_private
 from crm_api.demo.making import demo_is_there, email_of, make_demo, set_passwords
 from crm_api.demo.words import SCENES
+from crm_api.files.storing import storage_of
 from crm_api.installation import connected
 
 LOCK = 0x64656D6F
@@ -47,7 +48,11 @@ async def _demo(settings: Settings) -> None:
             write_private(_file(settings), password + "\n")
         with PasswordHasher() as hasher, err.status("Demo data") as status:
             made = await make_demo(
-                db, hasher, password, lambda name: status.update(f"Demo data: {name}")
+                db,
+                storage_of(settings),
+                hasher,
+                password,
+                lambda name: status.update(f"Demo data: {name}"),
             )
             if kept != password and made < len(SCENES):
                 await set_passwords(db, hasher, password)

@@ -16,6 +16,7 @@ from crm_api.core.db import Database
 from crm_api.core.embedded import EmbeddedError
 from crm_api.core.errors import Refusal
 from crm_api.core.logs import configure_logging
+from crm_api.core.objects import StoreError
 from crm_api.installation import Addresses, InstallationError, prepare
 
 P = ParamSpec("P")
@@ -35,6 +36,9 @@ def explained(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
         except (SettingsError, EmbeddedError, InstallationError, CommandError) as error:
             err.print(str(error), style="red", highlight=False, markup=False, soft_wrap=True)
+        except StoreError as error:
+            text = f"The store of files does not do what it should: {error}"
+            err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)
         except Refusal as refusal:
             text = refusal.detail or refusal.problem.title
             err.print(text, style="red", highlight=False, markup=False, soft_wrap=True)

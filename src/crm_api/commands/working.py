@@ -21,6 +21,8 @@ from crm_api.commands.running import explained, settings_or_exit
 from crm_api.core.config import JOB_CONNECTIONS, Settings
 from crm_api.core.db import Database
 from crm_api.core.logs import configure_logging
+from crm_api.files.storing import store_of
+from crm_api.files.sweeping import sweep_with
 from crm_api.installation import (
     REVISION,
     InstallationError,
@@ -79,6 +81,7 @@ async def _work(settings: Settings, timing: Timing, parent: int | None) -> None:
     )
     try:
         await _require_schema(db)
+        sweep_with(store_of(settings), settings.file_kept_days)
         job_worker = Worker(db, timing)
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, job_worker.stop)

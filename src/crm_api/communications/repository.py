@@ -104,6 +104,13 @@ COMMUNICATION_SHAPE = Shape(
     },
     open_to=client_is_there,
 )
+
+
+def open_lifecycles(rights: Rights) -> list[str]:
+    """Which lifecycles of communications may be opened with these rights."""
+    return ["live", "deleted"] if rights.can("communications", "read_deleted") else ["live"]
+
+
 COMMUNICATION_LISTING = Listing(
     shape=COMMUNICATION_SHAPE,
     filters={

@@ -32,6 +32,7 @@ from crm_api.communications.repository import (
     TASKS,
     TREES,
     client_beside,
+    open_lifecycles,
 )
 from crm_api.communications.schemas import Communication
 from crm_api.contacts.service import ContactService
@@ -76,8 +77,7 @@ class CommunicationService(EditingService):
     aside = (("client", client_beside),)
 
     def lifecycles(self) -> list[str]:
-        readable = self.actor.rights.can("communications", "read_deleted")
-        return ["live", "deleted"] if readable else ["live"]
+        return open_lifecycles(self.actor.rights)
 
     # ------------------------------------------------------------------ lists
 

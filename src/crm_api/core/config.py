@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, PrivateAttr, ValidationError, model_validator
+from pydantic import Field, PrivateAttr, SecretStr, ValidationError, model_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -95,7 +95,8 @@ class Settings(BaseSettings):
     )
     data_dir: DirectoryPath = Field(
         default_factory=_default_data_dir,
-        description="Directory of the embedded database and of the generated secret.",
+        description="Directory of the embedded database, the stored files and the generated "
+        "secret.",
         examples=["/var/lib/crm"],
     )
     database_url: PostgresUrl | None = Field(
@@ -190,6 +191,65 @@ class Settings(BaseSettings):
         description="Largest list that is imported over HTTP, in bytes.",
         examples=["33554432"],
     )
+    max_file_bytes: int = Field(
+        default=52_428_800,
+        ge=1024,
+        le=1_073_741_824,
+        description="Largest file that is stored, in bytes.",
+        examples=["52428800"],
+    )
+    file_quota_bytes: int = Field(
+        default=10_737_418_240,
+        ge=0,
+        le=1_125_899_906_842_624,
+        description="Bytes that the files of one organization may come to, all versions and "
+        "deleted ones included.",
+        examples=["10737418240"],
+    )
+    file_kept_days: int = Field(
+        default=30,
+        ge=0,
+        le=3650,
+        description="Days after which a deleted file goes for good, with its bytes.",
+        examples=["30"],
+    )
+    files_dir: DirectoryPath | None = Field(
+        default=None,
+        description="Directory of the stored files, the same one for every process; "
+        "`CRM_DATA_DIR/files` unless set.",
+        examples=["/var/lib/crm/files"],
+    )
+    s3_bucket: str | None = Field(
+        default=None,
+        min_length=3,
+        max_length=63,
+        pattern=r"^[a-z0-9][a-z0-9.-]+$",
+        description="Bucket of S3, or of what speaks its protocol, that holds the files instead "
+        "of a directory.",
+        examples=["crm-files"],
+    )
+    s3_endpoint: WebUrl | None = Field(
+        default=None,
+        description="Where that bucket is, if not at AWS.",
+        examples=["https://s3.example.org"],
+    )
+    s3_region: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=64,
+        description="Its region; `AWS_REGION` unless set.",
+        examples=["eu-central-1"],
+    )
+    s3_access_key_id: SecretStr | None = Field(
+        default=None,
+        description="The key to it; without one AWS's own variables, or the machine's role.",
+        examples=["<access key id>"],
+    )
+    s3_secret_access_key: SecretStr | None = Field(
+        default=None,
+        description="The secret of that key.",
+        examples=["<secret access key>"],
+    )
     request_timeout_seconds: int = Field(
         default=30,
         ge=1,
@@ -226,6 +286,10 @@ class Settings(BaseSettings):
             total = "CRM_WORKERS x (CRM_POOL_SIZE + CRM_LIST_POOL_SIZE)"
             total += f" + {JOB_CONNECTIONS} x CRM_JOB_WORKERS"
             fault = f"{total} must be at most {EMBEDDED_CONNECTIONS}, or DATABASE_URL set"
+        elif (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
+            fault = "CRM_S3_ACCESS_KEY_ID and CRM_S3_SECRET_ACCESS_KEY go together: write both"
+        elif self.s3_bucket is not None and self.files_dir is not None:
+            fault = "CRM_S3_BUCKET and CRM_FILES_DIR are both set: files are in one of them"
         elif self.secret_key is not None and self.secret_key == self.secret_key_previous:
             fault = "CRM_SECRET_KEY_PREVIOUS must differ from CRM_SECRET_KEY, or be absent"
         else:
@@ -244,6 +308,11 @@ class Settings(BaseSettings):
             return self.public_url
         host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 compared
         return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
+    def files_home(self) -> Path:
+        """Where files are kept, if in no bucket."""
+        return self.files_dir or self.data_dir / "files"
 
     def signing_keys(self) -> tuple[bytes, ...]:
         """One or two live keys; the first signs, all verify.

@@ -212,6 +212,16 @@ PROBLEMS: dict[str, Problem] = {
     "nothing_to_revert": Problem(
         409, "There is nothing to take back", "An import can be reverted once it has run."
     ),
+    "file_is_link": Problem(
+        409,
+        "The file is a link",
+        "Its content is elsewhere, and is never fetched: open or change its `url`.",
+    ),
+    "file_quota_exceeded": Problem(
+        409,
+        "The organization's files take all the room they may",
+        "Delete files: their room is free when they go for good. An operator may raise `CRM_FILE_QUOTA_BYTES`.",
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 410
     "version_erased": Problem(
@@ -219,7 +229,7 @@ PROBLEMS: dict[str, Problem] = {
         "The values of that time were erased",
         "Ask for the fields that were not erased by `fields`, or for a later time.",
     ),
-    # 412, 413, 414, 415, 429, 431
+    # 412, 413, 414, 415, 416, 429, 431
     "version_conflict": Problem(
         412,
         "The record has changed since you read it",
@@ -236,6 +246,11 @@ PROBLEMS: dict[str, Problem] = {
         415,
         "This content type is not read here",
         "Send one of the types that the API document names, such as `application/json`.",
+    ),
+    "range_not_satisfiable": Problem(
+        416,
+        "There is nothing in this range",
+        "`Content-Range` says how many bytes there are; ask for a part of them, or for all.",
     ),
     "rate_limited": Problem(429, "Too many requests", "Wait for the time in `Retry-After`."),
     "headers_too_large": Problem(431, "The headers are too large", "Send smaller headers."),

@@ -25,8 +25,10 @@ log = get_logger("crm_api.http")
 
 _READ: Final = frozenset({
     b"accept-encoding", b"access-control-request-method", b"authorization", b"content-length",
-    b"origin", b"transfer-encoding", b"x-request-id",
+    b"content-type", b"origin", b"transfer-encoding", b"x-request-id",
 })  # fmt: skip
+_UPLOAD: Final = b"multipart/form-data"
+"""What is read in parts: all else is held in memory, so that its cap is the smaller one."""
 _NEVER: Final = float("inf")
 _CLIENT_LEFT: Final = 499  # nginx's number: in logs and metrics only, since nobody reads the answer
 _CLOSE: Final = {"Connection": "close"}
@@ -56,7 +58,7 @@ class Exchange:
         self._process = process
         is_head = scope["method"] == "HEAD"
         # The routes know GET only; the server needs its own scope unchanged to send no body.
-        scope.setdefault("state", {})
+        scope.setdefault("state", {})["is_head"] = is_head
         self._scope = {**scope, "method": "GET"} if is_head else scope
         self._receive = receive
         self._reply = Reply(send, is_head=is_head, gzip_from=process.settings.compress_bytes)
@@ -164,7 +166,7 @@ class Exchange:
         if length is not None and (chunked or not length.isdigit() or len(length) > 18):
             return Refusal("malformed_request", "The body's length is ambiguous.", headers=_CLOSE)
         settings = self._process.settings
-        if settings.body_bytes_by_path:
+        if self._head.get(b"content-type", b"").lower().startswith(_UPLOAD):
             self._cap = settings.body_cap(self._scope["path"])
         if length is not None and int(length) > self._cap:
             return self._too_large()

@@ -8,7 +8,7 @@ class HttpSettings:
     """Sizes are in bytes, times in seconds; the defaults suit a JSON API."""
 
     body_bytes: int = 1 << 20
-    # Larger caps for uploads, each by its whole path.
+    # Larger caps for uploads, each by its whole path, in which `*` is one part.
     body_bytes_by_path: tuple[tuple[str, int], ...] = ()
     header_bytes: int = 16 << 10
     url_bytes: int = 8 << 10
@@ -29,4 +29,12 @@ class HttpSettings:
     probe_paths: frozenset[str] = frozenset({"/livez", "/readyz", "/metrics"})
 
     def body_cap(self, path: str) -> int:
-        return dict(self.body_bytes_by_path).get(path, self.body_bytes)
+        """The cap of an upload to this path."""
+        parts = path.split("/")
+        for pattern, cap in self.body_bytes_by_path:
+            wanted = pattern.split("/")
+            if len(wanted) == len(parts) and all(
+                w in ("*", p) for w, p in zip(wanted, parts, strict=True)
+            ):
+                return cap
+        return self.body_bytes

@@ -8,10 +8,9 @@ import hashlib
 import json
 import shutil
 import tempfile
-import unicodedata
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from pathlib import Path, PureWindowsPath
+from pathlib import Path
 from typing import IO, Any, Final
 
 from fastapi import Request
@@ -21,7 +20,8 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 
 from crm_api.core.access import StaleActor
 from crm_api.core.errors import Fault, Refusal
-from crm_api.core.uploads import MAX_NAME, Upload
+from crm_api.core.formats.file_names import plain_file_name
+from crm_api.core.uploads import Upload
 
 MULTIPART: Final = "multipart/form-data"
 FILE: Final = "file"
@@ -30,16 +30,24 @@ MAX_FIELD_BYTES: Final = 1 << 14
 
 
 @asynccontextmanager
-async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[Upload]:
+async def uploaded(
+    request: Request,
+    fields: Collection[str],
+    *,
+    otherwise: str = "list",
+    most_bytes: int | None = None,
+) -> AsyncIterator[Upload]:
     """The file and the fields of a multipart body; the file is removed afterwards.
 
     Content faults are left in `Upload.faults`, as in any body.
 
     Args:
         fields: the names that the body takes besides `file`.
+        otherwise: what a file without a name is called.
+        most_bytes: of the file; unless said, the whole body alone is bounded.
 
     Raises:
-        Refusal: 415 for another content type, 400 for what is no multipart body.
+        Refusal: 415 for another content type, 400 for what is no multipart body, 413.
     """
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     coding = request.headers.get("content-encoding", "identity").lower()
@@ -50,7 +58,9 @@ async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[U
         form = request.state.form = await _parsed(request)
     try:
         with tempfile.TemporaryDirectory(prefix="crm-upload-") as directory:
-            yield await _read(form, fields, Path(directory) / "file")
+            yield _bounded(
+                await _read(form, fields, Path(directory) / "file", otherwise), most_bytes
+            )
     except StaleActor:
         # The route decides again, and a body is received only once.
         raise
@@ -59,6 +69,12 @@ async def uploaded(request: Request, fields: Collection[str]) -> AsyncIterator[U
         raise
     else:
         await form.close()
+
+
+def _bounded(upload: Upload, most_bytes: int | None) -> Upload:
+    if most_bytes is not None and upload.size > most_bytes:
+        raise Refusal("body_too_large", f"A file has at most {most_bytes} bytes here.")
+    return upload
 
 
 async def _parsed(request: Request) -> FormData:
@@ -76,7 +92,7 @@ async def _parsed(request: Request) -> FormData:
         raise Refusal("malformed_request", detail) from None
 
 
-async def _read(form: FormData, fields: Collection[str], path: Path) -> Upload:
+async def _read(form: FormData, fields: Collection[str], path: Path, otherwise: str) -> Upload:
     found: dict[str, str] = {}
     faults: list[Fault] = []
     file: UploadFile | None = None
@@ -93,23 +109,18 @@ async def _read(form: FormData, fields: Collection[str], path: Path) -> Upload:
         faults.append(Fault("required", "Send a file, with its name.", pointer=f"/{FILE}"))
     if file is None or faults:
         return Upload(None, "", found, b"", tuple(faults))
-    digest = await asyncio.to_thread(_copy, file.file, path)
-    name = _plain_name(file.filename)
-    content = json.dumps([digest, name, found], sort_keys=True).encode()
-    return Upload(path, name, found, content, ())
+    digest, size = await asyncio.to_thread(_copy, file.file, path)
+    name = plain_file_name(file.filename, otherwise)
+    declared = (file.content_type or "").partition(";")[0].strip().lower()
+    content = json.dumps([digest.hex(), name, declared, found], sort_keys=True).encode()
+    return Upload(path, name, found, content, (), digest, size, declared)
 
 
-def _copy(source: IO[Any], path: Path) -> str:
-    """Where another process finds it; answers a digest of it."""
+def _copy(source: IO[Any], path: Path) -> tuple[bytes, int]:
+    """Where another process finds it; answers its SHA-256 and its length."""
     source.seek(0)
     with path.open("wb") as target:
         shutil.copyfileobj(source, target)
     with path.open("rb") as written:
-        return hashlib.file_digest(written, "sha256").hexdigest()
-
-
-def _plain_name(sent: str | None) -> str:
-    """The last part of whatever path was sent, of printable characters."""
-    name = PureWindowsPath(unicodedata.normalize("NFC", sent or "")).name
-    plain = "".join(c for c in name if c.isprintable() and not "\ud800" <= c <= "\udfff").strip()
-    return plain[-MAX_NAME:] or "list"
+        digest = hashlib.file_digest(written, "sha256").digest()
+        return digest, written.tell()

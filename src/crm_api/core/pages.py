@@ -38,6 +38,7 @@ _HAPPENED: Final = {
     413: "The body is larger than what is read here. Nothing was done.",
     414: "The URL is longer than what is read here. Nothing was done.",
     415: "The body is not of a type that is read here. Nothing was done.",
+    416: "The part that was asked for begins behind the end. Nothing was sent.",
     422: "The request was read and its content refused, every fault at once. Nothing was changed.",
     429: "More requests came than the quota allows. This one was not looked at.",
     431: "The headers are larger than what is read here. Nothing was done.",

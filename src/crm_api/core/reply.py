@@ -93,7 +93,9 @@ class Reply:
         content_type = given.get(b"content-type", b"")
         self.is_event_stream = content_type.startswith(b"text/event-stream")
         large = more or len(body) >= self._gzip_from
-        if not (large and compression.is_text(content_type)) or b"content-encoding" in given:
+        # What is answered in ranges is counted in its own bytes.
+        as_it_is = b"content-encoding" in given or b"accept-ranges" in given
+        if not (large and compression.is_text(content_type)) or as_it_is:
             return body, headers
         if _VARY_ENCODING not in headers:
             headers.append(_VARY_ENCODING)

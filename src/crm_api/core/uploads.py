@@ -2,12 +2,8 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from crm_api.core.errors import Fault
-
-MAX_NAME: Final = 200
-"""Characters of a file's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +17,8 @@ class Upload:
     content: bytes
     """What tells the same request from another: boundaries differ from one to the next."""
     faults: tuple[Fault, ...]
+    digest: bytes = b""
+    """SHA-256 of the file."""
+    size: int = 0
+    media_type: str = ""
+    """What its sender says that it is."""

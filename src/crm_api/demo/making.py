@@ -17,16 +17,19 @@ from crm_api.core.formats.dates import local_today
 from crm_api.core.formats.emails import parse_email
 from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
+from crm_api.demo.filing import file
 from crm_api.demo.generator import bodies, logged
 from crm_api.demo.noting import note
 from crm_api.demo.relating import relate
 from crm_api.demo.words import SCENES, Scene
+from crm_api.files.storing import Storage
 from crm_api.identity.provision import add_user
 from crm_api.identity.statements import (
     CHANGE_PASSWORD,
     ORGANIZATIONS_OF_PERSON,
     PERSON_BY_EMAIL,
 )
+from crm_api.kit.scope import Scope
 from crm_api.organizations.provision import list_organizations, provision_organization
 from crm_api.organizations.system import system_scope
 
@@ -51,7 +54,11 @@ async def demo_is_there(db: Database) -> bool:
 
 
 async def make_demo(
-    db: Database, hasher: PasswordHasher, password: str, progress: Callable[[str], None]
+    db: Database,
+    storage: Storage,
+    hasher: PasswordHasher,
+    password: str,
+    progress: Callable[[str], None],
 ) -> int:
     """Make what is missing, and answer how many organizations were made: each whole or not at all.
 
@@ -68,7 +75,8 @@ async def make_demo(
         progress(scene.name)
         organization_id = new_id()
         async with db.transaction(organization_id):
-            await _make(db, hasher, password, scene, organization_id)
+            scope, clients = await _make(db, hasher, password, scene, organization_id)
+            await file(scope, storage, clients)
     return len(missing)
 
 
@@ -95,7 +103,8 @@ async def set_passwords(db: Database, hasher: PasswordHasher, password: str) -> 
 
 async def _make(
     db: Database, hasher: PasswordHasher, password: str, scene: Scene, organization_id: UUID
-) -> None:
+) -> tuple[Scope, Sequence[UUID]]:
+    """All but files; the scope that made it, and clients that stay."""
     await provision_organization(
         db,
         slug=scene.slug,
@@ -150,10 +159,12 @@ async def _make(
         for n, body in enumerate(logged(scene, registered, local_today(scene.time_zone)))
     ]
     await insert_communications(scope, calls)
-    await note(scope, [client.draft.client_id for client in clients[1:]])
+    kept = [client.draft.client_id for client in clients[1:]]
+    await note(scope, kept)
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)
+    return scope, kept
 
 
 def _is_firm(client: NewClient, n: int, clients: Sequence[NewClient]) -> bool:

@@ -6,9 +6,9 @@ from uuid import UUID
 
 from pydantic import MISSING, BaseModel, ConfigDict, Field
 
+from crm_api.core.formats.file_names import MAX_LENGTH as MAX_NAME
 from crm_api.core.formats.places import CountryCode
 from crm_api.core.formats.text import Key, Line
-from crm_api.core.uploads import MAX_NAME
 from crm_api.imports.rows import MatchBy
 from crm_api.imports.steps import MAX_NEW_ENTRIES, Mode, OnDuplicate, OutcomeName
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write

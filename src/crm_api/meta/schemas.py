@@ -91,6 +91,7 @@ class Limits(BaseModel):
     """The bounds of this installation."""
 
     body_bytes: Annotated[Count, Field(description="The largest body of a request.")]
+    file_bytes: Annotated[Count, Field(description="The largest file that is kept.")]
     body_depth: Annotated[Count, Field(description="Levels of nesting in a body.")]
     page_default: Annotated[Count, Field(description="Records of a page unless said.")]
     page_max: Annotated[Count, Field(description="Records of a page, at most.")]

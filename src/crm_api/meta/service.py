@@ -52,6 +52,7 @@ def limits_of(settings: Settings) -> Json:
     http = HttpSettings()
     return {
         "body_bytes": settings.max_body_bytes,
+        "file_bytes": settings.max_file_bytes,
         "body_depth": MAX_DEPTH,
         "page_default": DEFAULT_LIMIT,
         "page_max": MAX_LIMIT,

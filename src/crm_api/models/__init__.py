@@ -16,6 +16,7 @@ from crm_api.models.clients import (
 )
 from crm_api.models.communications import CommunicationRow, ParticipantRow, WorkflowTreeRow
 from crm_api.models.contacts import ContactEmailRow, ContactPhoneRow, ContactRefRow, ContactRow
+from crm_api.models.files import FileRow, FileUsageRow, FileVersionRow, LooseObjectRow
 from crm_api.models.identity import (
     ApiKeyRow,
     InvitationRow,
@@ -58,6 +59,9 @@ __all__ = [
     "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
+    "FileRow",
+    "FileUsageRow",
+    "FileVersionRow",
     "FollowerRow",
     "HeadRow",
     "IdempotencyRow",
@@ -65,6 +69,7 @@ __all__ = [
     "ImportRecordRow",
     "ImportRow",
     "InvitationRow",
+    "LooseObjectRow",
     "MembershipIndexRow",
     "MembershipRow",
     "NoteRow",

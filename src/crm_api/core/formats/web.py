@@ -84,3 +84,24 @@ WebUrl = Annotated[
         examples=("https://www.example.com/about",),
     ),
 ]
+
+
+def parse_secure_url(text: str) -> str:
+    """As `parse_url`; ValueError for http as well."""
+    address = parse_url(text)
+    if not address.startswith("https://"):
+        raise refuse("invalid_url", "Start with https://.")
+    return address
+
+
+SecureUrl = Annotated[
+    str,
+    Checked(
+        parse=parse_secure_url,
+        min_length=11,
+        max_length=MAX_LENGTH,
+        format="uri",
+        pattern=r"^[Hh][Tt][Tt][Pp][Ss]://[^\s\\]+$",
+        examples=("https://docs.example.com/offer",),
+    ),
+]
