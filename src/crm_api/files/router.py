@@ -18,14 +18,14 @@ from crm_api.files.serving import BYTES, RangeQuery, served
 from crm_api.files.storing import DocumentService
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.idempotency import Claim, claim_of
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.schemas import Create, Page
 from crm_api.notes.schemas import GROUP_OF
-from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery, PageQuery
+from crm_api.queries import Items, ListQuery, PageQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
     IfMatch,
-    IfNoneMatch,
     PathId,
     answers,
     as_json,
@@ -33,7 +33,6 @@ from crm_api.routing import (
     as_one,
     claim,
     needs,
-    tried,
 )
 
 TAGS: Final[list[Any]] = ["files"]
@@ -184,75 +183,23 @@ for _place in PLACES:
 # ------------------------------------------------------------------------- files
 
 
-@router.get("", responses=answers(200, Page[File], "One page of files."), openapi_extra=READ)
-async def list_files(
-    scope: CurrentScope, request: Request, items: Annotated[Items, Depends(ListQuery(File))]
-) -> Response:
-    """List the files that your role may see, wherever they hang."""
-    return as_list(await FileService(scope).list(items), request)
-
-
-@router.get("/{file_id}", responses=answers(200, File, "The file."), openapi_extra=READ)
-async def get_file(
-    scope: CurrentScope,
-    file_id: PathId,
-    items: Annotated[Items, Depends(OneQuery(example="id,name"))],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read what is known of a file; of a kind that your role may not read there is none."""
-    return as_one(await FileService(scope).get(file_id, items), if_none_match)
-
-
-@router.patch(
-    "/{file_id}",
-    dependencies=[Declared],
-    responses=answers(200, File, "The file after the change."),
-    openapi_extra=UPDATE,
+files = RecordRoutes(router, File, FileService)
+files.list("List the files that your role may see, wherever they hang.", READ)
+files.get(
+    "Read what is known of a file; of a kind that your role may not read there is none.", READ
 )
-async def patch_file(
-    scope: CurrentScope,
-    file_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[File]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396); another kind takes the rights to both kinds."""
-    patched = FileService(scope).patch(file_id, body, if_match)
-    return as_one(await tried(scope, patched, dry_run=dry_run))
-
-
-@router.delete(
-    "/{file_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=UPDATE,
+files.patch("Change some fields (RFC 7396); another kind takes the rights to both kinds.", UPDATE)
+files.delete(
+    "Delete a file; whoever may change it may. After a time it goes for good, with its bytes.",
+    UPDATE,
 )
-async def delete_file(
-    scope: CurrentScope, file_id: PathId, if_match: IfMatch = None, dry_run: DryRun = False
-) -> Response:
-    """Delete a file; whoever may change it may. After a time it goes for good, with its bytes."""
-    await tried(scope, FileService(scope).delete(file_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{file_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, File, "The file."),
-    openapi_extra=needs("clients:restore", *_UPDATES),
+files.restore(
+    "Bring a deleted file back, with all its versions.", needs("clients:restore", *_UPDATES)
 )
-async def restore_file(
-    scope: CurrentScope,
-    request: Request,
-    file_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring a deleted file back, with all its versions."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    write = FileService(scope).restore(file_id, if_match, key)
-    return as_one(await tried(scope, write, dry_run=dry_run))
+files.history(
+    needs("clients.audit:read"),
+    "Who changed what and when; nothing of a time when it was of a kind hidden from you.",
+)
 
 
 @router.get(
@@ -313,15 +260,3 @@ async def download_file_version(
     """Take one version of a document away, or a part of it."""
     service = _documents(scope, request)
     return await served(request, service, await service.content(file_id, number))
-
-
-@router.get(
-    "/{file_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("clients.audit:read"),
-)
-async def get_file_history(
-    scope: CurrentScope, file_id: PathId, items: Annotated[Items, Depends(HistoryQuery())]
-) -> Response:
-    """Who changed what and when; nothing of a time when it was of a kind hidden from you."""
-    return as_json(await FileService(scope).history(file_id, items))
