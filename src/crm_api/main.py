@@ -56,6 +56,7 @@ from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
 from crm_api.relationships.router import of_clients as relationships_of_clients
 from crm_api.relationships.router import router as relationships
+from crm_api.search.router import router as search
 from crm_api.tasks.router import router as tasks
 from crm_api.tasks.router import schedule as follow_ups
 from crm_api.timeline.router import router as timelines
@@ -110,7 +111,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
     related = (relationships_of_clients, relationships)
     more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
     noted = (notes_of_clients, notes, client_stages, followers_of_clients, notifications)
-    told = (timelines,)
+    told = (timelines, search)
     parts = (*records, *related, *logged, *told, *noted, *more, identity, catalogues, imports)
     rest = (exports, organization, meta)
     for router in (*parts, *rest, problem_pages):
