@@ -123,7 +123,12 @@ class SearchService:
             Refusal: 403 for one that was named and of which nothing is found; or for all.
         """
         rights = self.scope.actor.rights
-        open_ones = {kind for kind in NAMED if self._columns(kind)}
+        # What has no id for the caller cannot be opened: it is no hit.
+        open_ones = {
+            kind
+            for kind, one in NAMED.items()
+            if self._columns(kind) and "id" in mask_of(one.shape.resource, rights).read
+        }
         open_ones |= {one.kind for one in TEXT_KINDS if one.is_found(rights)}
         hidden = [kind for kind in named if kind not in open_ones]
         if hidden or not open_ones:
@@ -209,6 +214,5 @@ def _needs(kind: str) -> tuple[str, ...]:
     """Any of these scopes is enough to find some records of the kind."""
     if kind not in NAMED:
         return next(one.needs for one in TEXT_KINDS if one.kind == kind)
-    ways = NAMED[kind].shape.resource.searched.values()
-    single = (needs[0] for needs in ways if len(needs) == 1)
-    return tuple(dict.fromkeys(f"{resource}.{group}:read" for resource, group in single))
+    cls = NAMED[kind].shape.resource
+    return (f"{cls.guarded_by}.{cls.fields['id'].rule.group}:read",)

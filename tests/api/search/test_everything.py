@@ -166,7 +166,7 @@ async def test_C13_pairs_of_hidden_groups_are_not_found(found: Found) -> None:  
     for term in ("bird=heron", "stage=mature"):
         assert ids(await found.search(term, "front_desk")) == [found.client["id"]]
         assert await found.search(term, "presenter") == [], "attributes are remarks"
-    ask = await found.key("clients.name:read", "clients.remarks:read")
+    ask = await found.key("clients.identity:read", "clients.remarks:read")
     assert (await ask("stage=mature")).json() == {"data": []}
     assert len((await ask("bird=heron")).json()["data"]) == 1
 
