@@ -10,7 +10,7 @@ import asyncpg
 import pytest
 
 from crm_api.core.db import Database
-from crm_api.core.formats.names import text_query
+from crm_api.core.formats.names import text_queries
 from crm_api.core.ids import new_id
 from crm_api.installation import (
     SEARCHES,
@@ -37,8 +37,8 @@ async def served(database: Addresses) -> AsyncIterator[Any]:
 async def found_by(connection: Any, function: str, term: str, organization_id: UUID) -> set[UUID]:
     if function in ("search_communications", "search_notes"):
         kinds = ["general"]
-        words = text_query(term, organization_id.bytes)
-        query = f"SELECT id FROM {function}($1, $2, $3, 1000, 1000, 1000)"
+        words, _ = text_queries(term, organization_id.bytes) or ("", "")
+        query = f"SELECT id FROM {function}($1, $1, $2, $3, 1000, 1000, 1000)"
         found = await connection.fetch(query, words, kinds, ["live", "archived", "deleted"])
         return {row["id"] for row in found}
     terms = read_terms(term, {"name", "number", "emails", "phones", "people"}, organization_id)

@@ -26,7 +26,7 @@ from crm_api.clients.repository import open_lifecycles
 from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
-from crm_api.core.formats.names import text_query
+from crm_api.core.formats.names import text_queries
 from crm_api.kit.fields import groups_behind, mask_of, open_values
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, as_json, instant, words
@@ -34,7 +34,7 @@ from crm_api.kit.reading import open_rows
 from crm_api.kit.scope import Scope
 from crm_api.notes.repository import NOTE_SHAPE
 
-RECENT, HELD = 2000, 200
+RECENT, HELD = 2000, 100
 """So many of the latest records are looked at one by one; so many hits among all the others."""
 _NONE: Final[ColumnElement[str]] = null().cast(Text())
 
@@ -69,6 +69,7 @@ class TextKind:
         kinds = words(*open_values(cls, rights)) if cls.row_groups else []
         found = getattr(func, self.function)(
             bindparam("words", type_=Text()),
+            bindparam("index", type_=Text()),
             _texts(kinds),
             _texts(words(*open_lifecycles(rights))),
             literal(RECENT, Integer()),
@@ -128,11 +129,11 @@ async def found_texts(
 ) -> Mapping[str, str]:
     """The newest hits of each of these kinds, as a JSON list."""
     actor = scope.actor
-    asked = text_query(text, actor.organization_id.bytes)
+    asked = text_queries(text, actor.organization_id.bytes)
     if asked is None or not kinds:
         return {}
     statement = _hits(actor.rights, guard_kind(actor), kinds)
-    values = guard_values(actor) | {"words": asked, "limit": limit}
+    values = guard_values(actor) | {"words": asked[0], "index": asked[1], "limit": limit}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
     require_ok(row)
     scope.verified = True

@@ -275,7 +275,7 @@ async def test_older_ones_are_found_by_the_index(found: Found, owner: Owner) -> 
     for _ in range(3):
         await found.call(subject="Sparrow")
     function = (
-        "SELECT id FROM search_communications($1, ARRAY[]::text[], ARRAY['live'], 2, 200, 20)"
+        "SELECT id FROM search_communications($1, $1, ARRAY[]::text[], ARRAY['live'], 2, 200, 20)"
     )
     org = found.organization.organization_id
     salted = await owner.fetchval(

@@ -245,17 +245,24 @@ def text_lexemes(text: str | None, salt: bytes) -> str:
     return " ".join(_lexeme(head + word) for word in text_words(text or ""))
 
 
-def text_query(text: str, salt: bytes) -> str | None:
-    """What is asked of such a text, as a `tsquery`: all of the words, or such that begin so.
+def text_queries(text: str, salt: bytes) -> tuple[str, str] | None:
+    """What is asked of such a text, as two `tsquery`: of one row, and of an index of many.
+
+    All of the words, or of a row such that begin so. An index reads everything that begins so
+    before it meets that with other words, so that it is asked for beginnings of a single word only.
 
     None where there is no word in it.
     """
     head = _salt_letters(salt)
-    words = text_words(text)[:_ASKED_WORDS]
-    parts = (
-        _lexeme(head + word) + (":*" if len(word) >= _PREFIX_LETTERS else "") for word in words
-    )
-    return " & ".join(parts) or None
+    words = [head + word for word in text_words(text)[:_ASKED_WORDS]]
+    if not words:
+        return None
+    whole = [_lexeme(word) for word in words]
+    begun = [
+        one + (":*" if len(word) >= len(head) + _PREFIX_LETTERS else "")
+        for one, word in zip(whole, words, strict=True)
+    ]
+    return " & ".join(begun), " & ".join(whole if len(words) > 1 else begun)
 
 
 def _lexeme(word: str) -> str:
