@@ -1,7 +1,7 @@
 """What is shown of a hit: the text around it, in pieces, so that nobody has to parse marks."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from crm_api.core.formats.names import text_words
@@ -22,7 +22,7 @@ def snippet_of(text: str, asked: str, *, is_exact: bool = False) -> list[Part]:
     """
     line = " ".join(text.split())
     words = text_words(asked)
-    first = next(_hits(line, words), None)
+    first = _first_hit(line, words)
     if first is None:
         return [{"text": line[:MOST_SHOWN], "hit": is_exact}] if line else []
     start = 0 if first.end() <= _BEFORE else line.rfind(" ", 0, first.start() - _BEFORE // 2) + 1
@@ -30,9 +30,17 @@ def snippet_of(text: str, asked: str, *, is_exact: bool = False) -> list[Part]:
     return _marked(line[start : start + MOST_SHOWN], words)
 
 
-def _hits(line: str, words: Sequence[str]) -> Any:
+def _first_hit(line: str, words: Sequence[str]) -> "re.Match[str] | None":
+    """Folding each word of a long text takes its time: what stands there so is sought first."""
+    low = line.lower()
+    near = min((at for word in words if (at := low.find(word)) >= 0), default=0)
+    found = next(_hits(line, words, line.rfind(" ", 0, near) + 1), None)
+    return found or next(_hits(line, words), None)
+
+
+def _hits(line: str, words: Sequence[str], start: int = 0) -> "Iterator[re.Match[str]]":
     """Words of the line that begin with, or hold, one of those that were asked for."""
-    for match in _WORD.finditer(line):
+    for match in _WORD.finditer(line, start):
         folded = text_words(match.group())
         if any(word in one for one in folded for word in words):
             yield match
