@@ -105,13 +105,11 @@ class SearchService:
         Raises:
             BadTerm: it cannot be searched.
         """
-        actor = self.scope.actor
-        read_terms(text, frozenset(), actor.organization_id)
-        return {
-            kind: read_terms(text, self._columns(kind), actor.organization_id)
-            for kind in kinds
-            if kind in NAMED
-        }
+        org = self.scope.actor.organization_id
+        named = [kind for kind in kinds if kind in NAMED]
+        if not named:
+            read_terms(text, frozenset(), org)
+        return {kind: read_terms(text, self._columns(kind), org) for kind in named}
 
     def _columns(self, kind: str) -> frozenset[str]:
         return searchable(NAMED[kind].shape.resource, self.scope.actor.rights)

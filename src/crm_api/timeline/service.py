@@ -15,7 +15,7 @@ from crm_api.kit.query import DEFAULT_LIMIT, ListReader, seal_position, unsealed
 from crm_api.kit.replies import PageReply
 from crm_api.kit.scope import Scope
 from crm_api.kit.service import Items
-from crm_api.timeline.sources import BY_KIND, SOURCES, Source
+from crm_api.timeline.sources import BY_KIND, SOURCES, Source, shown_to
 from crm_api.timeline.statements import timeline_page
 
 PARAMETERS = ("limit", "cursor", "kinds", "explain")
@@ -99,8 +99,7 @@ class TimelineService:
         Raises:
             Refusal: 403 for one that was named and is hidden; or where all are.
         """
-        rights = self.scope.actor.rights
-        seen = [source for source in SOURCES if source.rows(rights) is not None]
+        seen = shown_to(self.scope.actor.rights)
         hidden = [source for source in named if source not in seen]
         if hidden or not seen:
             raise self._hiding(hidden or SOURCES)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Select, Text, Uuid, bindparam, null, select
@@ -30,7 +31,7 @@ _TEXT: Final = Text()
 class Rows:
     """The entries of one kind, in no order yet: which columns order them."""
 
-    select: Select[Any]
+    select: Select[*tuple[Any, ...]]
     at: ColumnElement[Any]
     id: ColumnElement[Any]
 
@@ -200,3 +201,9 @@ SOURCES: Final[tuple[Source, ...]] = (
     Source("change", ("clients.audit:read", "clients.audit:read_own"), _changes),
 )
 BY_KIND: Final[Mapping[str, Source]] = {source.kind: source for source in SOURCES}
+
+
+@lru_cache(maxsize=256)
+def shown_to(rights: Rights) -> tuple[Source, ...]:
+    """The kinds that these rights show; worked out once, as each makes a statement to find out."""
+    return tuple(source for source in SOURCES if source.rows(rights) is not None)
