@@ -4,10 +4,12 @@ import json
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import quote
 
 from benchmarks import dataset
+from benchmarks.communications import BUSY
 from benchmarks.marks import NUMBER
 from benchmarks.pgbench import CLIENTS, Script
 from benchmarks.stand import HOME, SMALL, Stand, Tenant
@@ -19,6 +21,7 @@ from benchmarks.statements import (
     Call,
     Recorded,
     create_fields,
+    logged_fields,
     patch_fields,
 )
 
@@ -50,7 +53,15 @@ BOUNDS: Mapping[str, tuple[str, float | None]] = {
     "search_substring": ("search, part of a name", None),
     "search_fuzzy": ("search, misspelt", None),
     "suggest": ("suggest", None),
+    "log_communication": ("log a communication", 0.4),
+    "timeline": ("timeline of a busy client", None),
+    # The floor of PostgreSQL is its last statement: the words of texts.
+    "global_search": ("search everything", None),
 }
+
+
+OF_ONE_CLIENT = frozenset({"log_communication", "timeline"})
+"""Of the client that has many communications already; its last activity is the same everywhere."""
 
 
 def plan_file(stand: Stand, calls: Mapping[str, Sequence[Call]]) -> str:
@@ -83,6 +94,8 @@ def plan_file(stand: Stand, calls: Mapping[str, Sequence[Call]]) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return {"at": value.isoformat()}
     return {"hex": value.hex()} if isinstance(value, bytes) else value
 
 
@@ -91,9 +104,11 @@ def operations(stand: Stand, recorded: Recorded) -> list[Operation]:
 
 
 def _operation(stand: Stand, recorded: Recorded, name: str) -> Operation:
-    writes = name in ("create", "patch")
+    writes = name in ("create", "patch", "log_communication")
     tenants = stand.tenants[:WRITERS] if writes else stand.tenants[:1]
     clients = min(SMALL, stand.big.clients) if writes else stand.big.clients
+    if name in OF_ONE_CLIENT:
+        clients = BUSY
     chance = random.Random(name)
     numbers = [chance.randint(1, clients) for _ in range(REQUESTS // len(tenants))]
     title, bound = BOUNDS[name]
@@ -113,20 +128,23 @@ def _operation(stand: Stand, recorded: Recorded, name: str) -> Operation:
 
 def _request(name: str, tenant: Tenant, n: int, recorded: Recorded) -> str:
     one = f"/v1/clients/{dataset.client_id(n)}"
+    search = quote(TERMS.get(name, ""))
+    read = {
+        "get": one,
+        "list": f"/v1/clients?limit={PAGE}",
+        "deep": f"/v1/clients?limit={PAGE}&cursor={recorded.deep_cursor}",
+        "filter": f"/v1/clients?{FILTERED}",
+        "search_substring": f"/v1/clients?q={search}",
+        "search_fuzzy": f"/v1/clients?q={search}",
+        "suggest": f"/v1/clients/suggest?q={search}",
+        "timeline": f"{one}/timeline",
+        "global_search": f"/v1/search?q={search}",
+    }
+    if name in read:
+        return _http("GET", read[name], tenant.token)
     match name:
-        case "get":
-            return _http("GET", one, tenant.token)
-        case "list":
-            return _http("GET", f"/v1/clients?limit={PAGE}", tenant.token)
-        case "deep":
-            path = f"/v1/clients?limit={PAGE}&cursor={recorded.deep_cursor}"
-            return _http("GET", path, tenant.token)
-        case "filter":
-            return _http("GET", f"/v1/clients?{FILTERED}", tenant.token)
-        case "search_substring" | "search_fuzzy":
-            return _http("GET", f"/v1/clients?q={quote(TERMS[name])}", tenant.token)
-        case "suggest":
-            return _http("GET", f"/v1/clients/suggest?q={quote(TERMS[name])}", tenant.token)
+        case "log_communication":
+            return _http("POST", f"{one}/communications", tenant.token, logged_fields())
         case "create":
             return _http("POST", "/v1/clients", tenant.token, create_fields())
         case "patch":

@@ -4,6 +4,7 @@ import itertools
 import json
 import random
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -92,7 +93,10 @@ class Bare:
             assert row["ok"]
             if "row" in row:
                 version = json.loads(row["row"])["version"]
-        return str(row["body"] or "") or None if "body" in row else str(row["data"])
+        if "body" in row:
+            return str(row["body"] or "") or None
+        # A search answers a column for each kind, behind `ok`.
+        return str(row["data"] if "data" in row else row[1])
 
     async def _connect(self) -> None:
         """A pool for each organization, so that no connection ever changes it."""
@@ -123,7 +127,9 @@ class _Unreset(asyncpg.Connection):
 
 
 def _value(value: Any) -> Any:
-    return bytes.fromhex(value["hex"]) if isinstance(value, dict) else value
+    if not isinstance(value, dict):
+        return value
+    return bytes.fromhex(value["hex"]) if "hex" in value else datetime.fromisoformat(value["at"])
 
 
 def main() -> None:

@@ -11,7 +11,8 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from benchmarks import dataset
+from benchmarks import communications, dataset
+from benchmarks.communications import multiply_communications
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.core.access import Actor, RequestContext
@@ -34,6 +35,8 @@ from crm_api.organizations.provision import provision_organization
 ROOT = Path(__file__).resolve().parent.parent
 HOME = ROOT / ".bench"
 ORGANIZATIONS = 20
+COMMUNICATIONS_EACH = 2
+"""For each client of the first organization."""
 SMALL = 1000
 """Clients of each organization but the first."""
 SECRET = "benchmarks-only-" + "0" * 32
@@ -106,7 +109,7 @@ def _addresses(owner: str) -> Addresses:
 def _digest(clients: int) -> str:
     """A name for the loaded database: it changes with the schema, the data, and their number."""
     digest = hashlib.sha256(str((clients, ORGANIZATIONS, SMALL)).encode())
-    sources = [Path(__file__), Path(dataset.__file__)]
+    sources = [Path(name) for name in (__file__, dataset.__file__, communications.__file__) if name]
     for path in sorted([*(find_migrations() / "versions").glob("*.py"), *sources]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
@@ -149,6 +152,11 @@ async def _load(addresses: Addresses, clients: int) -> None:
             for body in dataset.first_clients(f"{n:02d}"):
                 await ClientService(scope_of(db, actor)).create(client_body(body), None)
             await dataset.multiply(owner, organization_id, size)
+            # Each of its own; the first has as many as a busy organization has in a year.
+            count = COMMUNICATIONS_EACH * size if n == 0 else size
+            await multiply_communications(
+                owner, organization_id, actor.id, size, range(1, count + 1)
+            )
         await owner.execute("VACUUM (ANALYZE)")
         await owner.execute("CHECKPOINT")
     finally:

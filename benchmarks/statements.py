@@ -12,14 +12,19 @@ from typing import Any
 from uuid import UUID
 
 from benchmarks import dataset
+from benchmarks.communications import BUSY
 from benchmarks.marks import ACTOR, CLIENT, NUMBER, ORGANIZATION, SESSION, VERSION
 from benchmarks.stand import Stand, Tenant, client_body, scope_of
 from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
+from crm_api.communications.schemas import Communication
+from crm_api.communications.service import CommunicationService, Place
 from crm_api.core.db import Database, Row, Statement
 from crm_api.core.jsonbody import validate_body
 from crm_api.kit.replies import PageReply
-from crm_api.kit.schemas import Patch
+from crm_api.kit.schemas import Create, Patch
+from crm_api.search.service import SearchService
+from crm_api.timeline.service import TimelineService
 
 MARK = "900000000001"
 """Stands for NUMBER in what is recorded."""
@@ -30,6 +35,7 @@ TERMS = {
     "search_substring": "alcon 677",
     "search_fuzzy": "flacon hotel 677",
     "suggest": "falcon hotel 6",
+    "global_search": "renewal visit",
 }
 """What is sought, operation by operation: a client of every size of the data set."""
 DEEP_PAGE = 1000
@@ -84,6 +90,19 @@ def create_fields() -> dict[str, Any]:
     }
 
 
+def logged_fields() -> dict[str, Any]:
+    """A call of long ago: the client's last activity stays, so that it can be run again."""
+    return {
+        "kind": "call",
+        "outcome": "connected",
+        "occurred_at": "2001-01-31T10:00:00Z",
+        "duration_minutes": 12,
+        "subject": f"Offer for the morning show {MARK}",
+        "body": "They want to begin in spring, and asked for the rates of the evening as well.",
+        "participants": [{"name": "Ada Nakato"}],
+    }
+
+
 def patch_fields() -> dict[str, Any]:
     return {"target_audience": f"Families and offices nearby, {MARK}"}
 
@@ -119,6 +138,16 @@ async def record(stand: Stand) -> Recorded:
             found[name] = _last(db, stand.big, 1)
         await service.suggest([("q", TERMS["suggest"])])
         found["suggest"] = _last(db, stand.big, 1)
+        scope = scope_of(db, stand.big.actor)
+        await TimelineService(scope).page(UUID(dataset.client_id(BUSY)), [])
+        found["timeline"] = _last(db, stand.big, 1)
+        await SearchService(scope).search([("q", TERMS["global_search"])])
+        found["global_search"] = _last(db, stand.big, 3)
+        logging, place = CommunicationService(scope), Place(UUID(dataset.client_id(BUSY)))
+        async with db.rehearsal(stand.big.actor.organization_id):
+            call = validate_body(Create[Communication], json.dumps(logged_fields()).encode())
+            await logging.create(call, None, place)
+            found["log_communication"] = _last(db, stand.big, 1)
         async with db.rehearsal(stand.big.actor.organization_id):
             await service.create(client_body(create_fields()), None)
             found["create"] = _last(db, stand.big, 1)

@@ -28,7 +28,12 @@ log = structlog.get_logger()
 EMBEDDED_DATABASE = "crm"
 APPEND_ONLY = frozenset({"changes"})
 MAX_ROLE_LENGTH = 63
-SEARCHES = {"client_search": "search_clients", "contact_search": "search_contacts"}
+SEARCHES = {
+    "client_search": "search_clients",
+    "contact_search": "search_contacts",
+    "communication_search": "search_communications",
+    "note_search": "search_notes",
+}
 """Table → the function that looks through it."""
 CONNECT_SECONDS = 10
 KEEP_SECONDS = 2.0

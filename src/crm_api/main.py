@@ -60,8 +60,10 @@ from crm_api.operations.router import router as operations
 from crm_api.organizations.router import router as organization
 from crm_api.relationships.router import of_clients as relationships_of_clients
 from crm_api.relationships.router import router as relationships
+from crm_api.search.router import router as search
 from crm_api.tasks.router import router as tasks
 from crm_api.tasks.router import schedule as follow_ups
+from crm_api.timeline.router import router as timelines
 
 DESCRIPTION = """\
 Headless client management: one record for each client, and a field matrix that holds everywhere.
@@ -122,7 +124,8 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
         followers_of_clients,
         notifications,
     )
-    parts = (*records, *related, *logged, *noted, *more, identity, catalogues, imports)
+    told = (timelines, search)
+    parts = (*records, *related, *logged, *told, *noted, *more, identity, catalogues, imports)
     rest = (exports, organization, meta)
     for router in (*parts, *rest, problem_pages):
         app.router.routes.extend(router.routes)

@@ -1,7 +1,7 @@
 """The queries of routes, documented: projection, paging, sort, filters, search, versions."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from fastapi import Request
 
@@ -147,6 +147,24 @@ class SuggestQuery:
         _limit(DEFAULT_SUGGESTIONS, MAX_SUGGESTIONS),
         EXPLAIN,
     )
+
+    async def __call__(self, request: Request) -> Items:
+        return items_of(request)
+
+
+_FIND: Final = (
+    "What is to be found: parts of names, also misspelt, and of e-mail addresses, numbers and "
+    "phone numbers; of texts all of the words, or how they begin. `key=value` alone is an "
+    "attribute, exactly so. Only what your role reads is searched."
+)
+
+
+class FindQuery:
+    """The query of a search over many kinds: the term, which kinds, and how many hits."""
+
+    def __init__(self, kinds: dict[str, Any], default: int, most: int) -> None:
+        term = _term(required=True) | {"description": _FIND}
+        self.query_parameters = [term, kinds, _limit(default, most), EXPLAIN]
 
     async def __call__(self, request: Request) -> Items:
         return items_of(request)

@@ -211,6 +211,7 @@ def _number() -> str:
 REQUIRED_QUERY = {
     "/v1/clients/suggest": "q=client",
     "/v1/contacts/suggest": "q=person",
+    "/v1/search": "q=client",
     "/v1/clients/{client_id}/paths": "to={to_id}",
 }
 """What an operation asks for besides its path and body."""

@@ -38,6 +38,13 @@ def pairs_in(text: object) -> dict[str, str]:
     return found
 
 
+def pair_of(text: str) -> tuple[str, str] | None:
+    """The pair that a text is, where it is one and nothing else."""
+    if _PAIR.fullmatch(text.strip()) is None:
+        return None
+    return next(iter(pairs_in(text).items()), None)
+
+
 def moved_pairs(before: object, after: object, attributes: Pairs) -> dict[str, str | None]:
     """What the pairs of a text come to when it changes: a merge patch of the attributes.
 

@@ -14,6 +14,7 @@ from crm_api.kit.replies import as_text
 from crm_api.kit.scope import Scope
 
 Row = Mapping[str, Any]
+ACTIVITY_MOVED = f"{Client.singular}.activity_moved"
 
 
 def moved_entry(
@@ -27,7 +28,7 @@ def moved_entry(
         resource=Client.singular,
         resource_id=client_id,
         version=version,
-        action=f"{Client.singular}.activity_moved",
+        action=ACTIVITY_MOVED,
         diff={"last_activity_at": (told[0], told[1])},
     )
 

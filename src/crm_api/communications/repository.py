@@ -21,6 +21,7 @@ from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, indexed, text_part
 from crm_api.kit.listing import Listing, child_filter
 from crm_api.kit.projection import Shape, Sources, children, instant, json_list
 from crm_api.kit.reading import IDS
@@ -28,6 +29,7 @@ from crm_api.models import (
     ClientContactRow,
     ClientRow,
     CommunicationRow,
+    CommunicationSearchRow,
     ContactRow,
     HeadRow,
     MembershipRow,
@@ -47,6 +49,15 @@ LINKS = table_of(ClientContactRow)
 MEMBERSHIPS = table_of(MembershipRow)
 USERS = table_of(UserRow)
 TASKS = table_of(TaskRow)
+COMMUNICATION_SEARCH = table_of(CommunicationSearchRow)
+indexed(
+    Index(
+        COMMUNICATIONS,
+        COMMUNICATION_SEARCH,
+        "communication_id",
+        {name: text_part(COMMUNICATIONS, name) for name in ("subject", "body")},
+    )
+)
 
 
 def _participants(sources: Sources, *, named: bool) -> ColumnElement[Any]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, literal_column, select
+from sqlalchemy import ColumnElement, Text, case, exists, func, literal_column, select
 
 from crm_api.kit.guard import ORG
 from crm_api.models import ApiKeyRow, MembershipRow, UserRow
@@ -26,4 +26,19 @@ def author_of(kind: ColumnElement[Any], principal_id: ColumnElement[Any]) -> Col
         principal_id,
         literal_column("'name'"),
         func.coalesce(*names, literal_column("'system'")),
+    )
+
+
+def type_of(principal_id: ColumnElement[Any]) -> ColumnElement[str]:
+    """What kind of principal it is, where only its id is kept."""
+    user, key = (
+        exists(
+            select(rows.id).where(rows.organization_id == ORG, rows.id == principal_id)
+        ).correlate(principal_id.table)
+        for rows in (MembershipRow, ApiKeyRow)
+    )
+    return case(
+        (user, literal_column("'user'")),
+        (key, literal_column("'api_key'")),
+        else_=literal_column("'system'", Text()),
     )

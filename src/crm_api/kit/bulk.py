@@ -29,7 +29,7 @@ from sqlalchemy import (
     select,
     true,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.sql.expression import CTE
 
@@ -251,7 +251,8 @@ def _values(part: _Part, rows: Any) -> dict[str, ColumnElement[Any]]:
             value = rows.c[name]
         else:
             value = bindparam(_parameter(part.table, name), type_=_element(kind))
-        values[name] = cast(value, kind) if isinstance(kind, ARRAY | Date | DateTime) else value
+        as_text = isinstance(kind, ARRAY | Date | DateTime | TSVECTOR)
+        values[name] = cast(value, kind) if as_text else value
     return values
 
 

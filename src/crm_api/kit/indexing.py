@@ -19,13 +19,15 @@ from sqlalchemy import (
     Text,
     Uuid,
     bindparam,
+    cast,
     insert,
     update,
 )
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.sql.expression import CTE, literal_column, select
 
 from crm_api.core.db import Database, Statement
-from crm_api.core.formats.names import all_near_keys, padded, search_words
+from crm_api.core.formats.names import all_near_keys, padded, search_words, text_lexemes
 from crm_api.core.formats.phones import searched_digits
 from crm_api.kit.changes import recordset
 from crm_api.kit.guard import ORG
@@ -129,8 +131,12 @@ def _parameter(name: str) -> str:
 
 
 def _typed(index: Index, name: str) -> ColumnElement[Any]:
-    kind = ARRAY(Integer()) if isinstance(index.table.c[name].type, ARRAY) else Text()
-    return bindparam(_parameter(name), type_=kind)
+    kind = index.table.c[name].type
+    if isinstance(kind, TSVECTOR):
+        return cast(bindparam(_parameter(name), type_=Text()), TSVECTOR)
+    return bindparam(
+        _parameter(name), type_=ARRAY(Integer()) if isinstance(kind, ARRAY) else Text()
+    )
 
 
 def index_step(
@@ -264,3 +270,12 @@ def reach_parts(main: Table, emails: Table, phones: Table) -> dict[str, Part]:
         "emails": Part(emails, "key", email_text),
         "phones": Part(phones, "e164", phone_text),
     }
+
+
+def text_part(main: Table, column: str) -> Part:
+    """The words of a text of the main row."""
+
+    def words(rows: Rows, organization_id: UUID) -> str:
+        return text_lexemes(rows[0].get(column), organization_id.bytes)
+
+    return Part(main, column, words)

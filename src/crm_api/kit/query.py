@@ -176,7 +176,7 @@ class ListReader:
             names=names,
             expand=expand,
             count=count,  # type: ignore[arg-type]  # checked just above
-            after=self._after(single.get("cursor"), bound),
+            after=unsealed_position(self.scope, single.get("cursor"), bound),
             bound_to=bound,
             q=terms,
             in_body=self.found.in_body,
@@ -420,22 +420,28 @@ class ListReader:
         ]
         return hashlib.sha256(json.dumps(facts).encode()).digest()
 
-    def _after(self, cursor: str | None, bound: bytes) -> tuple[str, UUID] | None:
-        if cursor is None:
-            return None
-        raw = self.scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None
-        if raw is not None:
-            key, row_id, issued = json.loads(raw)
-            if time.time() - issued < CURSOR_SECONDS:
-                return key, UUID(row_id)
-        fault = Fault(
-            "invalid_cursor", "This cursor was not issued for this list.", parameter="cursor"
-        )
-        raise Refusal(
-            "invalid_cursor", "The cursor is forged, stale, or of another list.", (fault,)
-        )
+
+def unsealed_position(scope: Scope, cursor: str | None, bound: bytes) -> tuple[str, UUID] | None:
+    """Where a page goes on: the sort key and the id of the last row before it.
+
+    Raises:
+        Refusal: the cursor was not issued for this list, or too long ago.
+    """
+    if cursor is None:
+        return None
+    raw = scope.sealer.unseal(cursor, bound) if len(cursor) <= 1024 else None
+    if raw is not None:
+        key, row_id, issued = json.loads(raw)
+        if time.time() - issued < CURSOR_SECONDS:
+            return key, UUID(row_id)
+    fault = Fault("invalid_cursor", "This cursor was not issued for this list.", parameter="cursor")
+    raise Refusal("invalid_cursor", "The cursor is forged, stale, or of another list.", (fault,))
+
+
+def seal_position(scope: Scope, bound: bytes, key: str, row_id: UUID) -> str:
+    """The cursor that stands for a position of the list that is bound to these facts."""
+    return scope.sealer.seal(json.dumps([key, str(row_id), int(time.time())]).encode(), bound)
 
 
 def seal_cursor(scope: Scope, query: ListQuery, key: str, row_id: UUID) -> str:
-    content = json.dumps([key, str(row_id), int(time.time())]).encode()
-    return scope.sealer.seal(content, query.bound_to)
+    return seal_position(scope, query.bound_to, key, row_id)

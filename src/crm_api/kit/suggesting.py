@@ -77,7 +77,7 @@ def asked_for(reader: ListReader, items: Sequence[tuple[str, str]]) -> tuple[Sea
 
 
 @lru_cache(maxsize=256)
-def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind) -> Statement:
+def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind, *, ranked: bool) -> Statement:
     shape, main = suggesting.shape, suggesting.shape.table
     found = hits(suggesting.search)
     rank = found.c.rank.collate("C").label("rank")
@@ -100,6 +100,7 @@ def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind) -> Stateme
         *shape.columns(Sources(main), rights, names),
         best.c.matched.label("matched"),
         case(*texts).label("snippet"),
+        *([best.c.rank.label("rank")] if ranked else []),
     ).correlate(main, best)
     document = as_json(inner).correlate(main, best).scalar_subquery()
     in_order = aggregate_order_by(literal(","), best.c.rank, best.c.id)
@@ -113,10 +114,17 @@ def _suggest(suggesting: Suggesting, rights: Rights, kind: GuardKind) -> Stateme
 
 async def suggest(scope: Scope, suggesting: Suggesting, terms: SearchTerms, limit: int) -> str:
     """The body: the best live records, as far as the caller reads them."""
+    return f'{{"data":{await suggested(scope, suggesting, terms, limit)}}}'
+
+
+async def suggested(
+    scope: Scope, suggesting: Suggesting, terms: SearchTerms, limit: int, *, ranked: bool = False
+) -> str:
+    """The same as a JSON list; with the rank of each, for who sets other hits beside them."""
     actor = scope.actor
-    statement = _suggest(suggesting, actor.rights, actor.kind)
+    statement = _suggest(suggesting, actor.rights, actor.kind, ranked=ranked)
     values = guard_values(actor) | terms.values(("live",), SUGGESTED) | {"limit": limit}
     row = await scope.db.fetchrow(actor.organization_id, statement, values)
     require_ok(row)
     scope.verified = True
-    return f'{{"data":[{row["data"] or ""}]}}'
+    return f"[{row['data'] or ''}]"

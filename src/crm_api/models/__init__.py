@@ -35,7 +35,12 @@ from crm_api.models.notes import NoteRow
 from crm_api.models.notifications import FollowerRow, NotificationMarkRow, NotificationReadRow
 from crm_api.models.operations import OperationRow
 from crm_api.models.relationships import RelationshipRow
-from crm_api.models.search import ClientSearchRow, ContactSearchRow
+from crm_api.models.search import (
+    ClientSearchRow,
+    CommunicationSearchRow,
+    ContactSearchRow,
+    NoteSearchRow,
+)
 from crm_api.models.tasks import TaskRow
 
 __all__ = [
@@ -54,6 +59,7 @@ __all__ = [
     "ClientSiteRow",
     "ClientTagRow",
     "CommunicationRow",
+    "CommunicationSearchRow",
     "ContactEmailRow",
     "ContactPhoneRow",
     "ContactRefRow",
@@ -73,6 +79,7 @@ __all__ = [
     "MembershipIndexRow",
     "MembershipRow",
     "NoteRow",
+    "NoteSearchRow",
     "NotificationMarkRow",
     "NotificationReadRow",
     "OperationRow",

@@ -69,6 +69,17 @@ class ChangeRow(Tenant, Base):
     __table_args__ = (
         UniqueConstraint("organization_id", "id", name="uq_changes_id"),
         Index("ix_changes_resource", "organization_id", "resource", "resource_id", "position"),
+        # What a timeline tells of the client's own changes.
+        Index(
+            "ix_changes_of_client",
+            "organization_id",
+            "resource_id",
+            "at",
+            "id",
+            postgresql_where=text(
+                "resource = 'client'::text AND action <> 'client.activity_moved'::text"
+            ),
+        ),
         # Whom a client no longer knows: links of the past are found by it.
         Index(
             "ix_changes_unlinked",

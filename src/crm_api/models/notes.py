@@ -31,6 +31,7 @@ class NoteRow(TenantRow, Base):
         # An id begins with the time, so that among the pinned ones the latest come first.
         Index("ix_notes_client", "organization_id", "client_id", "lifecycle", "pinned", "id"),
         Index("ix_notes_pinned", "organization_id", "lifecycle", "pinned", "id"),
+        Index("ix_notes_timeline", "organization_id", "client_id", "lifecycle", "created_at", "id"),
         Index("ix_notes_created_at", "organization_id", "lifecycle", "created_at", "id"),
         CheckConstraint("lifecycle IN ('live', 'deleted')", name="lifecycle"),
         CheckConstraint(

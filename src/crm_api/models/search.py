@@ -1,4 +1,4 @@
-"""Search: one narrow row for each client and contact, with one text for each right.
+"""Search: one narrow row for each record that is found by its texts, apart for each right.
 
 The rows follow from other tables, in the statement that writes those (`kit.indexing`).
 """
@@ -6,6 +6,7 @@ The rows follow from other tables, in the statement that writes those (`kit.inde
 from uuid import UUID
 
 from sqlalchemy import ARRAY, BigInteger, ColumnElement, Index, Integer, literal_column
+from sqlalchemy.dialects.postgresql import TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from crm_api.models.base import Base, Tenant, belongs_to
@@ -25,14 +26,17 @@ class SearchColumns:
     phones: Mapped[str]
 
 
+# A new row waits in a list that each search reads whole: it shall stay short.
+_SHORT_LIST = {"gin_pending_list_limit": 64}
+
+
 def _indexes(table: str, key: str, *more: "str | ColumnElement[str]") -> tuple[Index, ...]:
     """For names that begin so, for texts that contain so, and for names that are near.
 
     The organization is a key of them, so that the rows of others cost nothing. What names begin
     with is compared by bytes, whatever the order of the database, and answered by the index alone.
     """
-    # A new row waits in a list that each search reads whole: it shall stay short.
-    options = {"gin_pending_list_limit": 64}
+    options = _SHORT_LIST
     grams = ("name", "emails", "phones", "people", "shown_number")
     return (
         Index(
@@ -91,4 +95,48 @@ class ContactSearchRow(Tenant, SearchColumns, Base):
     __table_args__ = (
         belongs_to("contact_id", "contacts", name="fk_contact_search_contact"),
         *_indexes("contact_search", "contact_id"),
+    )
+
+
+class CommunicationSearchRow(Tenant, Base):
+    """What a communication is found by: its words, each with the salt of its organization."""
+
+    __tablename__ = "communication_search"
+
+    communication_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID | None]
+    lifecycle: Mapped[str]
+    subject: Mapped[str] = mapped_column(TSVECTOR)
+    body: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        belongs_to("communication_id", "communications", name="fk_communication_search_record"),
+        Index(
+            "ix_communication_search_words",
+            literal_column("(subject || body)").label("words"),
+            postgresql_using="gin",
+            postgresql_with=_SHORT_LIST,
+        ),
+    )
+
+
+class NoteSearchRow(Tenant, Base):
+    """What a note is found by, and the kind that decides who finds it."""
+
+    __tablename__ = "note_search"
+
+    note_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID]
+    lifecycle: Mapped[str]
+    kind: Mapped[str]
+    text: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        belongs_to("note_id", "notes", name="fk_note_search_record"),
+        Index(
+            "ix_note_search_words",
+            "text",
+            postgresql_using="gin",
+            postgresql_with=_SHORT_LIST,
+        ),
     )

@@ -57,7 +57,7 @@ class TaskRow(TenantRow, Base):
         Index("ix_tasks_created_at", "organization_id", "lifecycle", "created_at", "id"),
         Index("ix_tasks_queue", "organization_id", "assignee_id", "state", "due_on", "id"),
         Index("ix_tasks_open", "organization_id", "state", "due_on", "id"),
-        Index("ix_tasks_client", "organization_id", "client_id"),
+        Index("ix_tasks_timeline", "organization_id", "client_id", "lifecycle", "created_at", "id"),
         Index("ix_tasks_contact", "organization_id", "contact_id"),
         Index("ix_tasks_communication", "organization_id", "communication_id"),
         Index(

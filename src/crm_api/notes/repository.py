@@ -8,12 +8,15 @@ from crm_api.clients.repository import CLIENTS
 from crm_api.clients.statements import with_open_client
 from crm_api.kit.authors import author_of
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, indexed, text_part
 from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Shape
-from crm_api.models import NoteRow, table_of
+from crm_api.models import NoteRow, NoteSearchRow, table_of
 from crm_api.notes.schemas import Note
 
 NOTES = table_of(NoteRow)
+NOTE_SEARCH = table_of(NoteSearchRow)
+indexed(Index(NOTES, NOTE_SEARCH, "note_id", {"text": text_part(NOTES, "text")}))
 NOTE_SHAPE = Shape(
     Note,
     NOTES,

@@ -209,3 +209,69 @@ def _keys(forms: Iterable[str], salt: bytes) -> set[int]:
     """Signed, as PostgreSQL's integer is."""
     salted = crc32(salt)
     return {crc32(form.encode(), salted) - 2**31 for form in forms}
+
+
+# ------------------------------------------------------------------- words of long texts
+
+_WORD_LETTERS: Final = 48
+_TEXT_WORDS: Final = 2000
+_ASKED_WORDS: Final = 12
+_PREFIX_LETTERS: Final = 3
+_SALT_LETTERS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
+_LEXEME: Final = str.maketrans({"\\": r"\\", "'": "''"})
+
+
+def text_words(text: str) -> list[str]:
+    """The different words of a text of any length, folded as those of names are.
+
+    Of long words the first letters, of a very long text its first 2,000 different words.
+    """
+    key = text.lower()
+    if not text.isascii():
+        plain = unicodedata.normalize("NFKC", text.translate(_BEFORE_FOLDING)).casefold()
+        key = unicodedata.normalize("NFKD", plain).translate(_PLAIN_LETTERS)
+    words = dict.fromkeys(word[:_WORD_LETTERS] for word in key.translate(_FOLDING).split())
+    return list(words)[:_TEXT_WORDS]
+
+
+def text_lexemes(text: str | None, salt: bytes) -> str:
+    """The words of a text as PostgreSQL reads a `tsvector`.
+
+    Args:
+        salt: whose text it is. Other organizations' words are others but by rare chance, so that
+            an index of words alone is nearly one of each organization by itself.
+    """
+    head = _salt_letters(salt)
+    return " ".join(_lexeme(head + word) for word in text_words(text or ""))
+
+
+def text_queries(text: str, salt: bytes) -> tuple[str, str] | None:
+    """What is asked of such a text, as two `tsquery`: of one row, and of an index of many.
+
+    All of the words, or of a row such that begin so. An index reads everything that begins so
+    before it meets that with other words, so that it is asked for beginnings of a single word only.
+
+    None where there is no word in it.
+    """
+    head = _salt_letters(salt)
+    words = [head + word for word in text_words(text)[:_ASKED_WORDS]]
+    if not words:
+        return None
+    whole = [_lexeme(word) for word in words]
+    begun = [
+        one + (":*" if len(word) >= len(head) + _PREFIX_LETTERS else "")
+        for one, word in zip(whole, words, strict=True)
+    ]
+    return " & ".join(begun), " & ".join(whole if len(words) > 1 else begun)
+
+
+def _lexeme(word: str) -> str:
+    return f"'{word.translate(_LEXEME)}'"
+
+
+def _salt_letters(salt: bytes) -> str:
+    number, letters = crc32(salt), ""
+    for _ in range(3):
+        number, rest = divmod(number, len(_SALT_LETTERS))
+        letters += _SALT_LETTERS[rest]
+    return letters

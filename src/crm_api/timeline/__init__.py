@@ -1,0 +1,1 @@
+"""The timeline of a client: all that is remembered about it in one order, as the reader may see."""
