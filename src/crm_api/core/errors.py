@@ -212,6 +212,11 @@ PROBLEMS: dict[str, Problem] = {
     "nothing_to_revert": Problem(
         409, "There is nothing to take back", "An import can be reverted once it has run."
     ),
+    "segment_outdated": Problem(
+        409,
+        "The segment names what is no longer there",
+        "Change its conditions: the faults name what they ask for.",
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 410
     "version_erased": Problem(

@@ -30,6 +30,7 @@ from crm_api.models.identity import (
     UserRow,
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
+from crm_api.models.lists import DistributionListRow, ListMemberRow, SegmentRow
 from crm_api.models.notes import NoteRow
 from crm_api.models.notifications import FollowerRow, NotificationMarkRow, NotificationReadRow
 from crm_api.models.operations import OperationRow
@@ -58,6 +59,7 @@ __all__ = [
     "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
+    "DistributionListRow",
     "FollowerRow",
     "HeadRow",
     "IdempotencyRow",
@@ -65,6 +67,7 @@ __all__ = [
     "ImportRecordRow",
     "ImportRow",
     "InvitationRow",
+    "ListMemberRow",
     "MembershipIndexRow",
     "MembershipRow",
     "NoteRow",
@@ -77,6 +80,7 @@ __all__ = [
     "RelationshipRow",
     "RoleRow",
     "SecurityEventRow",
+    "SegmentRow",
     "SessionRow",
     "SignInThrottleRow",
     "TaskRow",
