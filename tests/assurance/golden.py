@@ -16,6 +16,10 @@ RESOURCES = (
     "follow_ups",
     "calendar_feeds",
     "notes",
+    "segments",
+    "lists",
+    "list_members",
+    "client_lists",
     "users",
     "roles",
     "api_keys",
@@ -25,7 +29,13 @@ RESOURCES = (
     "operations",
     "imports",
 )
-GUARDED_BY: Mapping[str, str] = {"relationships": "clients", "notes": "clients"}
+GUARDED_BY: Mapping[str, str] = {
+    "relationships": "clients",
+    "notes": "clients",
+    "segments": "lists",
+    "list_members": "lists",
+    "client_lists": "lists",
+}
 """Resources whose groups are those of another."""
 
 

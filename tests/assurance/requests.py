@@ -54,6 +54,13 @@ def body_of(operation: str, known: Known) -> Json | None:
         "batch_contacts": {"operations": [{"op": "create", "body": minimal("contacts")}]},
         "create_client_relationship": {"kind": "partner", "other_id": known.client_id},
         "create_client_note": minimal("notes"),
+        "create_segment": minimal("segments"),
+        "create_list": minimal("lists"),
+        "freeze_segment": minimal("lists"),
+        "add_list_member": {"contact_id": known.contact_id},
+        "batch_list_members": {"members": [{"contact_id": known.contact_id}]},
+        "unsubscribe_list_member": {"reason": f"Reason {mark}"},
+        "add_list_members_from_segment": {"segment_id": known.segment_id},
         "mark_notifications_read": {"up_to": known.client_id},
         "link_client_contact": {"contact": {"name": f"Person {mark}"}},
         "search_clients": {"filter": {"field": "name", "op": "ne", "value": mark}},
@@ -69,6 +76,8 @@ def body_of(operation: str, known: Known) -> Json | None:
         "patch_relationship": {"note": f"Note {mark}"},
         "patch_communication": {"subject": f"Subject {mark}"},
         "patch_task": {"title": f"Title {mark}"},
+        "patch_segment": {"name": f"Segment {mark}"},
+        "patch_list": {"name": f"List {mark}"},
         "patch_note": {"text": f"Note {mark}"},
         "patch_contact": {"honorific": f"Dr {mark}"},
         "upsert_client": {"remarks": f"Remark {mark}"},
@@ -102,10 +111,15 @@ PLAIN_IDS = {
     "communication_id": ("communications", "id"),
     "task_id": ("tasks", "id"),
     "feed_id": ("calendar_feeds", "id"),
+    "segment_id": ("segments", "id"),
+    "list_id": ("lists", "id"),
+    "member_id": ("list_members", "id"),
 }
 """Parameter of a path → the resource of which a fresh record is enough, and what names it."""
 BEFORE = {
     "restore_communication": ("DELETE", "/v1/communications/{communication_id}"),
+    "restore_list": ("DELETE", "/v1/distribution-lists/{list_id}"),
+    "restore_segment": ("DELETE", "/v1/segments/{segment_id}"),
     "restore_task": ("DELETE", "/v1/tasks/{task_id}"),
     "reopen_task": ("POST", "/v1/tasks/{task_id}/complete"),
 }

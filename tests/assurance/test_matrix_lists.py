@@ -19,7 +19,11 @@ KEYED = {"clients": {f"attributes.shoe_size{op}": "44" for op in ("", "[ne]", "[
 
 
 def operation(resource: str) -> str:
-    names = {"catalogues": "catalogue_entries", "relationships": "client_relationships"}
+    names = {
+        "catalogues": "catalogue_entries",
+        "relationships": "client_relationships",
+        "list_members": "list_members",
+    }
     return f"list_{names.get(resource, resource)}"
 
 
@@ -82,7 +86,9 @@ async def test_sorts_are_open_to_who_reads_the_field(
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts", "communications", "tasks"])
+@pytest.mark.parametrize(
+    "resource", ["clients", "contacts", "communications", "tasks", "lists", "segments"]
+)
 async def test_lifecycles_are_listed_to_who_may_open_them(
     world: World, resource: str, role: str, kind: str
 ) -> None:

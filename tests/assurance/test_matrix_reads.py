@@ -16,7 +16,7 @@ OWN = [case for case in ALL if owns_alone(*case[:2])]
 MANY = [case for case in ONE if case[0] != "organization"]
 
 
-FULL = ("clients", "contacts", "notes", "communications", "tasks")
+FULL = ("clients", "contacts", "notes", "communications", "tasks", "segments", "lists")
 """Records that are made with a value in every field."""
 
 
@@ -27,6 +27,8 @@ async def places(world: World) -> dict[str, str]:
         name: await world.place(name)
         for name in ("users", "roles", "api_keys", "exports", "follow_ups", "calendar_feeds")
     }
+    found["list_members"] = await world.place("list_members")
+    found["client_lists"] = BASES["client_lists"]
     full = {name: value.first(world.known) for name, value in VALUES["relationships"].items()}
     full["inverse_kind"] = full["kind"]
     made = await world.make("relationships", **full)

@@ -26,6 +26,10 @@ SCHEMAS = {
     "follow_ups": "FollowUp",
     "calendar_feeds": "CalendarFeed",
     "notes": "Note",
+    "segments": "Segment",
+    "lists": "DistributionList",
+    "list_members": "ListMember",
+    "client_lists": "ClientList",
     "users": "User",
     "roles": "Role",
     "api_keys": "ApiKey",
@@ -44,6 +48,10 @@ LISTS = {
     "follow_ups": "/v1/follow-ups",
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
+    "segments": "/v1/segments",
+    "lists": "/v1/distribution-lists",
+    "list_members": "/v1/distribution-lists/{list_id}/members",
+    "client_lists": "/v1/clients/{client_id}/distribution-lists",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -61,6 +69,10 @@ BODIES = {
     "follow_ups": (None, None),
     "calendar_feeds": (None, None),
     "notes": ("CreateNote", "PatchNote"),
+    "segments": ("CreateSegment", "PatchSegment"),
+    "lists": ("CreateDistributionList", "PatchDistributionList"),
+    "list_members": ("CreateListMember", None),
+    "client_lists": (None, None),
     "users": ("CreateUser", "PatchUser"),
     "roles": ("CreateRole", "PatchRole"),
     "api_keys": ("CreateApiKey", None),
@@ -199,5 +211,5 @@ def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
             known = real_fields(resource)
             assert field in known or f"{field}_id" in known, name
     kept = {"clients", "contacts", "relationships", "communications", "tasks", "notes"}
-    assert kept == set(table("history"))
+    assert kept | {"lists", "segments"} == set(table("history"))
     assert "reach" in groups("clients")

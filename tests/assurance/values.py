@@ -9,6 +9,7 @@ from crm_api.clients.schemas import Client
 from crm_api.communications.schemas import Communication
 from crm_api.contacts.schemas import Contact
 from crm_api.kit.fields import Resource
+from crm_api.lists.schemas import DistributionList, ListMember, Segment
 from crm_api.notes.schemas import Note
 from crm_api.relationships.schemas import Relationship
 from crm_api.tasks.schemas import Task
@@ -25,6 +26,8 @@ class Known:
     other_user_id: str
     communication_id: str = ""
     role: str = "presenter"
+    list_id: str = ""
+    segment_id: str = ""
 
 
 Maker = Callable[[Known], Any]
@@ -167,6 +170,23 @@ _NOTE: Mapping[str, Values] = {
     "pinned": two(True, True),
     "workflow": two("onboarding", "onboarding"),
 }
+_SEGMENT: Mapping[str, Values] = {
+    "name": fresh(_text),
+    "filter": two(
+        {"version": 1, "filter": {"field": "status", "op": "eq", "value": "active"}},
+        {"version": 1, "filter": {"field": "stage", "op": "is_null", "value": True}},
+    ),
+    # Only its owner may make it private.
+    "visibility": two("organization", "organization"),
+}
+_LIST: Mapping[str, Values] = {
+    "name": fresh(_text),
+    "workflow": two("onboarding", "customer_relationship"),
+}
+_MEMBER: Mapping[str, Values] = {
+    "client_id": Values(lambda k: k.client_id, _constant(NOBODY)),
+    "contact_id": Values(lambda k: k.contact_id, _constant(NOBODY)),
+}
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "role": two("presenter", "manager"),
@@ -223,6 +243,11 @@ UNWRITABLE: dict[str, Any] = {
     "created_by": NOBODY,
     "recorded_by": NOBODY,
     "communication_id": NOBODY,
+    "segment_id": NOBODY,
+    "list_id": NOBODY,
+    "email": "x@example.com",
+    "phone": "+256772123456",
+    "subscribed": False,
     "done_by": NOBODY,
     "last_used_at": "2026-01-01T00:00:00.000000Z",
     "slug": "another",
@@ -256,6 +281,9 @@ VALUES: Mapping[str, Mapping[str, Values]] = {
     "communications": COMMUNICATION,
     "tasks": TASK,
     "notes": completed(Note, _NOTE),
+    "segments": completed(Segment, _SEGMENT),
+    "lists": completed(DistributionList, _LIST),
+    "list_members": completed(ListMember, _MEMBER),
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,

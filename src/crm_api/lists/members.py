@@ -90,7 +90,7 @@ class MemberService(EditingService):
     ) -> Reply:
         async def attempt() -> Reply:
             present = await self.load(row_id, with_seen=True)
-            require_some(self.scope, ListMember, "update")
+            self.require_group("list", "update")
             stored = await self.finished(claim)
             if stored is not None:
                 return self.replayed(stored)
@@ -119,7 +119,7 @@ class MemberService(EditingService):
 
         async def attempt() -> Reply:
             present = await self.load(row_id, with_seen=if_match is not None)
-            require_some(self.scope, ListMember, "update")
+            self.require_group("list", "update")
             require_current(if_match, present.seen, ())
             if present.lifecycle != "live":
                 return one(present.seen)

@@ -210,13 +210,6 @@ _joined = (
     LISTS.c.id == MEMBERS.c.list_id,
 )
 _times = (MEMBERS.c.unsubscribed_at.is_(None).label("subscribed"), MEMBERS.c.created_at)
-# A person may have several links to one client, with different dates.
-_serving = (
-    select(LINKS.c.client_id, LINKS.c.contact_id)
-    .where(LINKS.c.organization_id == ORG, LINKS.c.to_on.is_(None))
-    .distinct()
-    .subquery("serving")
-)
 OF_CLIENTS = view(
     "client_lists",
     select(
@@ -229,14 +222,17 @@ OF_CLIENTS = view(
     ).where(*_joined, MEMBERS.c.client_id.is_not(None)),
     select(
         *_shown,
-        _serving.c.client_id,
+        LINKS.c.client_id,
         literal_column("'contact'", Text()).label("via"),
         MEMBERS.c.contact_id,
         CONTACTS.c.name.label("contact_name"),
         *_times,
     ).where(
         *_joined,
-        MEMBERS.c.contact_id == _serving.c.contact_id,
+        # Of the links of a person to one client at most one has no end.
+        LINKS.c.organization_id == ORG,
+        LINKS.c.contact_id == MEMBERS.c.contact_id,
+        LINKS.c.to_on.is_(None),
         CONTACTS.c.organization_id == ORG,
         CONTACTS.c.id == MEMBERS.c.contact_id,
         CONTACTS.c.lifecycle == literal_column("'live'"),

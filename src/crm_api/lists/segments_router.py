@@ -150,7 +150,7 @@ async def get_segment_history(
 
 @router.get(
     "/{segment_id}/clients",
-    responses=answers(200, Page[Client], "One page of clients."),
+    responses=answers(200, Page[Client], "One page of clients.") | {409: {}},
     openapi_extra=needs("lists.segment:read", "clients.*:read"),
 )
 async def list_segment_clients(

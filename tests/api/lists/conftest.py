@@ -39,8 +39,8 @@ class Desk:
         found: list[Json] = (await self.ok(role, "GET", "/members", params=query))["data"]
         return found
 
-    async def segment(self, role: str = "manager", *, filter: Json, **fields: Any) -> Json:
-        body = {"name": f"Segment {secrets.token_hex(4)}", "filter": {"filter": filter}} | fields
+    async def segment(self, tree: Json, role: str = "manager", **fields: Any) -> Json:
+        body = {"name": f"Segment {secrets.token_hex(4)}", "filter": {"filter": tree}} | fields
         found: Json = await self.ok(role, "POST", "/v1/segments", json=body)
         return found
 
