@@ -30,6 +30,12 @@ from crm_api.imports.repository import IMPORT_SHAPE
 from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
+from crm_api.lists.repository import (
+    CLIENT_LIST_LISTING,
+    LIST_SHAPE,
+    MEMBER_SHAPE,
+    SEGMENT_SHAPE,
+)
 from crm_api.models import metadata
 from crm_api.notes.repository import NOTE_SHAPE
 from crm_api.operations.repository import OPERATION_SHAPE
@@ -47,6 +53,10 @@ SHAPES = (
     FOLLOW_UP_SHAPE,
     FEED_SHAPE,
     NOTE_SHAPE,
+    SEGMENT_SHAPE,
+    LIST_SHAPE,
+    MEMBER_SHAPE,
+    CLIENT_LIST_LISTING.shape,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,
