@@ -123,7 +123,7 @@ async def test_m6_stale_decisions_and_repeated_requests(desk: Desk) -> None:
         ("POST", "/resubscribe", None),
         ("DELETE", "", None),
     ):
-        more = {} if body is None else {"json": body}
+        more: Json = {} if body is None else {"json": body}
         answer = await desk.ask("manager", method, f"{place}{path}", headers=old, **more)
         refused(answer, 412, "version_conflict")
     dry = await desk.ask("manager", "POST", "/members?dry_run=true", json={"client_id": NOBODY})
