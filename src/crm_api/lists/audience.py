@@ -4,12 +4,11 @@ They are read as if they had just been sent: whoever uses them must read each fi
 and what they name must still be there.
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from crm_api.catalogues.service import known_entries
 from crm_api.clients.schemas import Client
-from crm_api.core.errors import Fault, Refusal
+from crm_api.core.errors import Fault
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.filters import Node, canonical, leaves
 from crm_api.kit.scope import Scope
@@ -54,18 +53,3 @@ class Audience:
                     f"`{leaf.field}` names what `GET /v1/catalogues/{catalogue}` does not list."
                 )
                 self.faults.append(Fault("unknown_catalogue_entry", detail, pointer=_WHOLE))
-
-
-async def audience_of(scope: Scope, stored: Mapping[str, Any]) -> tuple[Node, ...]:
-    """The stored conditions, for this caller, now.
-
-    Raises:
-        Refusal: 403 naming each field that the caller may not read; 409 where they name what is
-            no longer there.
-    """
-    audience = Audience(scope, stored["filter"])
-    await audience.look_up()
-    if audience.faults:
-        detail = "The segment names what is no longer there; change its conditions first."
-        raise Refusal("segment_outdated", detail, tuple(audience.faults))
-    return audience.nodes

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from crm_api.clients.listing import BINDS
-from crm_api.core.errors import Fault, Refusal
+from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.changes import append
@@ -20,7 +20,7 @@ from crm_api.kit.scope import Scope
 from crm_api.lists.repository import bring
 from crm_api.lists.schemas import MAX_FOUND, DistributionList, FromSegment
 from crm_api.lists.segments import SegmentClients, SegmentService
-from crm_api.lists.service import ListService
+from crm_api.lists.service import BEGINS, ListService
 
 
 class Freezing:
@@ -50,16 +50,16 @@ class Freezing:
     async def _freeze(
         self, segment_id: UUID, incoming: Incoming[Any], claim: Claim | None
     ) -> Reply:
+        await SegmentService(self.scope).require_visible(segment_id)
+        sifted = self.lists.sifted(incoming)
+        nodes = await self._nodes(segment_id)
+        stored = await self.lists.finished(claim)
+        if stored is not None:
+            return self.lists.replayed(stored)
+        await self.lists.check(sifted, BEGINS)
+        raise_faults(sifted)
+        list_id = new_id()
         async with self.lists.locked():
-            await SegmentService(self.scope).require_visible(segment_id)
-            sifted = self.lists.sifted_create(incoming)
-            nodes = await self._nodes(segment_id)
-            stored = await self.lists.finished(claim)
-            if stored is not None:
-                return self.lists.replayed(stored)
-            await self.lists.check(sifted, {})
-            raise_faults(sifted)
-            list_id = new_id()
             reply = await self.lists.insert(list_id, sifted, claim, segment_id=str(segment_id))
             await self._bring(list_id, segment_id, nodes)
             return reply
@@ -76,17 +76,20 @@ class Freezing:
     async def _add(
         self, list_id: UUID, incoming: Incoming[FromSegment], claim: Claim | None
     ) -> str:
+        present = await self.lists.load(list_id)
+        require_some(self.scope, DistributionList, "update")
+        stored = None if claim is None else await find(self.scope, claim)
+        if stored is not None:
+            return _told_again(stored)
+        self.lists.require_live(present)
+        if incoming.value is None:
+            raise refuse_all(incoming.faults)
+        segment_id = incoming.value.segment_id
+        nodes = await self._nodes_sent(segment_id)
         async with self.lists.locked():
-            present = await self.lists.load(list_id)
-            require_some(self.scope, DistributionList, "update")
-            stored = None if claim is None else await find(self.scope, claim)
-            if stored is not None:
-                return _told_again(stored)
-            self.lists.require_live(present)
-            if incoming.value is None:
-                raise Refusal("invalid", "The body is not valid.", incoming.faults)
-            segment_id = incoming.value.segment_id
-            told = await self._bring(list_id, segment_id, await self._nodes_sent(segment_id))
+            # It may have left use meanwhile; from here on it stands still.
+            self.lists.require_live(await self.lists.load(list_id))
+            told = await self._bring(list_id, segment_id, nodes)
             if claim is not None:
                 await store(self.scope, claim, "list_member", None, told)
             return as_text(told)

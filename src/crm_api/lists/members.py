@@ -10,7 +10,7 @@ from crm_api.clients.statements import standing_of
 from crm_api.contacts.repository import LIVE_CONTACTS
 from crm_api.core.access import StaleActor
 from crm_api.core.db import UniqueClash
-from crm_api.core.errors import Fault, Refusal
+from crm_api.core.errors import Fault, Refusal, refuse_all
 from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
 from crm_api.kit.batch import Batch, BatchReply, Operation, run_batch
@@ -97,7 +97,7 @@ class MemberService(EditingService):
             require_current(if_match, present.seen, ())
             self.require_live(present)
             if incoming is not None and incoming.value is None:
-                raise Refusal("invalid", "The body is not valid.", incoming.faults)
+                raise refuse_all(incoming.faults)
             reason = incoming.value.reason if incoming is not None and incoming.value else None
             before, ends = present.document, incoming is not None
             if ends and reason is None:

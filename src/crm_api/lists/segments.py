@@ -1,13 +1,10 @@
 """Segments: conditions under a name, whose clients are found anew by the rights of who asks."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 from uuid import UUID
 
 from crm_api.clients.service import ClientService
-from crm_api.contacts.repository import sort_key
-from crm_api.core.access import StaleActor
 from crm_api.core.errors import Fault, Refusal
 from crm_api.core.ids import new_id
 from crm_api.core.jsonbody import Incoming
@@ -15,18 +12,17 @@ from crm_api.kit.deciding import Sifted, raise_faults, require_fields, require_s
 from crm_api.kit.exporting import Export
 from crm_api.kit.fields import Write as When
 from crm_api.kit.filters import Node
-from crm_api.kit.idempotency import Claim, once
+from crm_api.kit.idempotency import Claim
 from crm_api.kit.plain import empty_values, plain_fields, wire_value
-from crm_api.kit.replies import PageReply, Reply, one
+from crm_api.kit.replies import PageReply, Reply
 from crm_api.kit.service import Items, Present
-from crm_api.kit.writing import Write, write_one
-from crm_api.lists.audience import Audience, audience_of
+from crm_api.lists.audience import Audience
+from crm_api.lists.owned import OwnedService
 from crm_api.lists.repository import BINDS, SEGMENT_LISTING, SEGMENTS
 from crm_api.lists.schemas import Segment
-from crm_api.lists.service import OwnedService
 
 PLAIN = plain_fields(Segment, SEGMENTS)
-EMPTY = {"description": None, **empty_values(Segment)}
+EMPTY = empty_values(Segment)
 
 
 class SegmentService(OwnedService):
@@ -50,46 +46,33 @@ class SegmentService(OwnedService):
         """
         present = await self.load(segment_id)
         self.require_read()
+        audience = Audience(self.scope, present.document["filter"]["filter"])
         self.require_live(present)
-        return await audience_of(self.scope, present.document["filter"])
+        await audience.look_up()
+        if audience.faults:
+            detail = "The segment names what is no longer there; change its conditions first."
+            raise Refusal("segment_outdated", detail, tuple(audience.faults))
+        return audience.nodes
 
-    # ----------------------------------------------------------------- create
-
-    async def create(
-        self, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool = False
-    ) -> Reply:
-        """A new segment, of what the caller itself may filter by.
-
-        Raises:
-            Refusal: 403 verb, then fields, then what the conditions name; 422 all faults at once.
-        """
-        if dry_run:
-            async with self.scope.db.rehearsal(self.actor.organization_id):
-                reply = await self._create(incoming, None)
-            return Reply(reply.body, reply.etag)
-        return await once(self.scope, claim, partial(self._create, incoming, claim), self.replayed)
-
-    async def _create(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+    async def make(self, incoming: Incoming[Any], claim: Claim | None) -> Reply:
+        """A new segment, of what the caller itself may filter by."""
         require_some(self.scope, Segment, "create")
         sifted = sift(self.scope, Segment, incoming, When.ON_CREATE)
         require_fields(self.scope, Segment, sifted, "create")
         sent = await self._settled(sifted, self._audience(incoming.raw))
         raise_faults(sifted)
-        segment_id, told = new_id(), EMPTY | sent
-        row = told | {
-            "id": str(segment_id),
-            "version": 1,
-            "lifecycle": "live",
-            "name_key": sort_key(told["name"]),
-            "created_by": str(self.actor.id),
-        }
-        diff = {name: (None, value) for name, value in sent.items() if value != EMPTY.get(name)}
-        write = Write("insert", segment_id, row, [self.entry(segment_id, 1, "created", diff)])
-        found = await write_one(self.scope, self.shape, write, self.parent, claim)
-        if found["body"] is None:
-            raise StaleActor
-        self.scope.verified = True
-        return one(found["body"], status=201, location=f"{self.path}/{segment_id}")
+        return await self.inserted(new_id(), EMPTY | sent, claim)
+
+    async def change(self, row_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
+        """Conditions are replaced as a whole."""
+        present = await self.load(row_id, with_seen=if_match is not None)
+        require_some(self.scope, Segment, "update")
+        audience = self._audience(incoming.raw)
+        self._require_owner(present, incoming.raw)
+        sifted = self.allowed(present, incoming, if_match)
+        sent = await self._settled(sifted, audience)
+        raise_faults(sifted)
+        return await self.changed(present, sent)
 
     def _audience(self, raw: Mapping[str, Any]) -> Audience | None:
         """The conditions as they were sent: what they name is a question before their form.
@@ -108,29 +91,6 @@ class SegmentService(OwnedService):
             sifted.faults += audience.faults
             wire["filter"] = audience.form
         return wire
-
-    # ------------------------------------------------------------------ patch
-
-    async def patch(self, row_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
-        """Merge the sent fields (RFC 7396); conditions are replaced as a whole."""
-        return await self.edited(incoming.raw, partial(self._patch, row_id, incoming, if_match))
-
-    async def _patch(self, row_id: UUID, incoming: Incoming[Any], if_match: str | None) -> Reply:
-        present = await self.load(row_id, with_seen=if_match is not None)
-        require_some(self.scope, Segment, "update")
-        audience = self._audience(incoming.raw)
-        self._require_owner(present, incoming.raw)
-        sifted = self.allowed(present, incoming, if_match)
-        sent = await self._settled(sifted, audience)
-        raise_faults(sifted)
-        before = present.document
-        diff = {n: (before[n], value) for n, value in sent.items() if before[n] != value}
-        if not diff:
-            return await self.unchanged(present.id)
-        row = {name: after for name, (_, after) in diff.items()}
-        if "name" in row:
-            row["name_key"] = sort_key(row["name"])
-        return await self.update(present, row, diff, "updated")
 
     def _require_owner(self, present: Present, raw: Mapping[str, Any]) -> None:
         """To others it would be lost, the one who made it so included."""
