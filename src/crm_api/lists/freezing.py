@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from crm_api.clients.listing import BINDS
@@ -18,7 +17,7 @@ from crm_api.kit.listing import condition_values
 from crm_api.kit.replies import Reply, as_text
 from crm_api.kit.scope import Scope
 from crm_api.lists.repository import bring
-from crm_api.lists.schemas import MAX_FOUND, DistributionList, FromSegment
+from crm_api.lists.schemas import MAX_FOUND, DistributionList, FromSegment, FrozenList
 from crm_api.lists.segments import SegmentClients, SegmentService
 from crm_api.lists.service import BEGINS, ListService
 
@@ -32,7 +31,12 @@ class Freezing:
         self.lists = ListService(scope)
 
     async def freeze(
-        self, segment_id: UUID, incoming: Incoming[Any], claim: Claim | None, *, dry_run: bool
+        self,
+        segment_id: UUID,
+        incoming: Incoming[FrozenList],
+        claim: Claim | None,
+        *,
+        dry_run: bool,
     ) -> Reply:
         """A new list of the clients that meet the segment's conditions at this moment.
 
@@ -48,7 +52,7 @@ class Freezing:
         return await once(self.scope, claim, run, self.lists.replayed)
 
     async def _freeze(
-        self, segment_id: UUID, incoming: Incoming[Any], claim: Claim | None
+        self, segment_id: UUID, incoming: Incoming[FrozenList], claim: Claim | None
     ) -> Reply:
         await SegmentService(self.scope).require_visible(segment_id)
         sifted = self.lists.sifted(incoming)

@@ -10,6 +10,7 @@ from crm_api.core.formats.text import Key, Line, Prose
 from crm_api.kit.batch import MAX_OPERATIONS
 from crm_api.kit.fields import DataClass, Op, Resource, Rule, Write
 from crm_api.kit.filters import VERSION
+from crm_api.kit.schemas import ABSENT
 from crm_api.kit.trees import EXAMPLE, Tree
 
 MAX_FOUND = 20_000
@@ -44,6 +45,7 @@ class DistributionList(Resource):
     }
     # What the log tells besides fields: name → group.
     logged: ClassVar = {"members": "list"}
+    patch_example: ClassVar = {"description": "Offers to those who booked last year"}
 
     id: Annotated[UUID, Rule("list", NEVER), Field(description="Its id, for ever.")]
     lifecycle: Annotated[
@@ -343,6 +345,28 @@ class NewMembers(BaseModel):
             examples=[[{"client_id": _ID}]],
         ),
     ]
+
+
+class FrozenList(BaseModel):
+    """The list to make of the clients of a segment."""
+
+    model_config = _PART
+
+    name: Annotated[
+        str,
+        Line(1, 200),
+        Field(description="What it is called; no other one is.", examples=["Guests of May"]),
+    ]
+    description: Annotated[
+        Annotated[str, Prose(2000, 1)] | None, Field(description="What it is for.")
+    ] = ABSENT
+    workflow: Annotated[
+        Key,
+        Field(
+            description="The workflow that it serves; `customer_relationship` unless sent.",
+            examples=["customer_relationship"],
+        ),
+    ] = ABSENT
 
 
 class FromSegment(BaseModel):

@@ -13,7 +13,7 @@ from crm_api.downloads import Download, ExportQuery, files
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
 from crm_api.lists.freezing import Freezing
-from crm_api.lists.schemas import DistributionList, Segment
+from crm_api.lists.schemas import DistributionList, FrozenList, Segment
 from crm_api.lists.segments import SegmentClients, SegmentService
 from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
 from crm_api.routing import (
@@ -192,7 +192,7 @@ async def freeze_segment(
     scope: CurrentScope,
     request: Request,
     segment_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[DistributionList]))],
+    body: Annotated[Incoming[FrozenList], Depends(JsonBody(FrozenList))],
     dry_run: DryRun = False,
 ) -> Response:
     """Make a list of the live clients that meet its conditions at this moment: at most 20,000.
