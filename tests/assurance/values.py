@@ -181,7 +181,7 @@ _SEGMENT: Mapping[str, Values] = {
 }
 _LIST: Mapping[str, Values] = {
     "name": fresh(_text),
-    "workflow": two("onboarding", "customer_relationship"),
+    "workflow": two("onboarding", "onboarding"),
 }
 _MEMBER: Mapping[str, Values] = {
     "client_id": Values(lambda k: k.client_id, _constant(NOBODY)),
