@@ -17,7 +17,7 @@ from crm_api.kit.listing import condition_values
 from crm_api.kit.replies import Reply, as_text
 from crm_api.kit.scope import Scope
 from crm_api.lists.repository import bring
-from crm_api.lists.schemas import MAX_FOUND, DistributionList, FromSegment, FrozenList
+from crm_api.lists.schemas import MAX_FOUND, FromSegment, FrozenList, ListMember
 from crm_api.lists.segments import SegmentClients, SegmentService
 from crm_api.lists.service import BEGINS, ListService
 
@@ -81,7 +81,7 @@ class Freezing:
         self, list_id: UUID, incoming: Incoming[FromSegment], claim: Claim | None
     ) -> str:
         present = await self.lists.load(list_id)
-        require_some(self.scope, DistributionList, "update")
+        require_some(self.scope, ListMember, "create")
         stored = None if claim is None else await find(self.scope, claim)
         if stored is not None:
             return _told_again(stored)

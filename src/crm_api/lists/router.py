@@ -244,7 +244,7 @@ async def batch_list_members(
     "/{list_id}/members/from-segment",
     dependencies=[Idempotent, Declared],
     responses=answers(200, Brought, "How many were found, and added."),
-    openapi_extra=needs("lists.list:update", "lists.segment:read", "clients.*:read"),
+    openapi_extra=needs("lists.list:create", "lists.segment:read", "clients.*:read"),
 )
 async def add_list_members_from_segment(
     scope: CurrentScope,
