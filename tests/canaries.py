@@ -41,6 +41,10 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("notes", "lifecycle"): "by CHECK",
     ("notes", "kind"): "by CHECK",
     ("notes", "created_by_type"): "by CHECK",
+    ("segments", "lifecycle"): "by CHECK",
+    ("segments", "visibility"): "by CHECK",
+    ("distribution_lists", "lifecycle"): "by CHECK",
+    ("list_members", "lifecycle"): "by CHECK",
     ("imports", "format"): "by CHECK",
     ("imports", "mode"): "by CHECK",
     ("imports", "match_by"): "by CHECK",
@@ -187,6 +191,8 @@ class Bystander:
                 ("GET", f"{one}/files", None),
                 ("GET", f"{one}/timeline", None),
                 ("GET", f"/v1/search?q={CANARY}", None),
+                ("GET", f"{one}/distribution-lists", None),
+                ("GET", "/v1/segments", None),
                 ("GET", "/v1/contacts", None),
                 ("GET", f"/v1/clients?q={CANARY}&count=capped", None),
                 ("GET", f"/v1/clients/suggest?q={CANARY}", None),
@@ -240,7 +246,8 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     invited = {"name": _text(), "role": "presenter", "email": f"guest@{CANARY}.example.com"}
     await ok("POST", "/v1/users", invited)
     everything = ["clients.*:*", "clients:*", "contacts.*:*", "contacts:*", "users.*:read",
-                  "catalogues.*:read", "communications.*:read", "tasks.*:read"]  # fmt: skip
+                  "catalogues.*:read", "communications.*:read", "tasks.*:read",
+                  "lists.*:read"]  # fmt: skip
     key = await ok("POST", "/v1/api-keys", {"name": _text("live"), "scopes": everything})
     await ok("POST", "/v1/api-keys", {"name": _text("inert"), "scopes": everything})
     clients = []
@@ -264,6 +271,13 @@ async def _furnish(app: FastAPI, made: Organization, owner: str) -> tuple[str, s
     note = {"text": _text(), "workflow": CANARY}
     await ok("POST", f"/v1/clients/{clients[0]['id']}/notes", note)
     await _file(made, f"/v1/clients/{clients[0]['id']}")
+    leaf = {"field": "name", "op": "eq", "value": _text()}
+    segment = {"name": _text(), "description": _text(), "filter": {"filter": leaf}}
+    await ok("POST", "/v1/segments", segment)
+    listed = {"name": _text(), "description": _text(), "workflow": CANARY}
+    place = f"/v1/distribution-lists/{(await ok('POST', '/v1/distribution-lists', listed))['id']}"
+    member = await ok("POST", f"{place}/members", {"client_id": clients[0]["id"]})
+    await ok("POST", f"/v1/list-members/{member['id']}/unsubscribe", {"reason": _text()})
     await _follow(made, f"/v1/clients/{clients[0]['id']}")
     reason = {"value": "active_advertiser", "reason": _text()}
     await ok("PUT", f"/v1/clients/{clients[0]['id']}/overrides/type", reason)

@@ -50,6 +50,10 @@ from crm_api.installation import (
     keep_embedded,
     refuse_unsafe_role,
 )
+from crm_api.lists.router import members as list_members
+from crm_api.lists.router import of_clients as lists_of_clients
+from crm_api.lists.router import router as lists
+from crm_api.lists.segments_router import router as segments
 from crm_api.meta.router import router as meta
 from crm_api.notes.router import of_clients as notes_of_clients
 from crm_api.notes.router import router as notes
@@ -114,6 +118,7 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
         follow_ups,
     )
     related = (relationships_of_clients, relationships)
+    listed = (lists, list_members, lists_of_clients, segments)
     more = (client_refs, client_overrides, client_past, calendar_feeds, calendar)
     noted = (
         notes_of_clients,
@@ -125,7 +130,18 @@ def create_app(settings: Settings, application_url: str | None = None) -> FastAP
         notifications,
     )
     told = (timelines, search)
-    parts = (*records, *related, *logged, *told, *noted, *more, identity, catalogues, imports)
+    parts = (
+        *records,
+        *related,
+        *logged,
+        *told,
+        *noted,
+        *listed,
+        *more,
+        identity,
+        catalogues,
+        imports,
+    )
     rest = (exports, organization, meta)
     for router in (*parts, *rest, problem_pages):
         app.router.routes.extend(router.routes)

@@ -16,6 +16,9 @@ from crm_api.contacts.repository import CONTACT_LISTING
 from crm_api.contacts.service import CHILDREN as CONTACT_TABLES
 from crm_api.kit.fields import Field
 from crm_api.kit.listing import Listing
+from crm_api.lists import segments
+from crm_api.lists import service as lists
+from crm_api.lists.repository import LIST_LISTING, SEGMENT_LISTING
 from crm_api.notes import service as notes
 from crm_api.notes.repository import NOTE_LISTING
 from crm_api.relationships import service as relationships
@@ -50,6 +53,8 @@ RECORDS = {
     "relationships": Record(RELATIONSHIP_LISTING, relationships.PLAIN, ()),
     "communications": Record(COMMUNICATION_LISTING, communications.PLAIN, communications.SETTLED),
     "tasks": Record(TASK_LISTING, tasks.PLAIN, ()),
+    "lists": Record(LIST_LISTING, lists.PLAIN, ()),
+    "segments": Record(SEGMENT_LISTING, segments.PLAIN, ()),
 }
 every_record = pytest.mark.parametrize("record", RECORDS.values(), ids=RECORDS)
 

@@ -17,6 +17,10 @@ RESOURCES = (
     "calendar_feeds",
     "notes",
     "files",
+    "segments",
+    "lists",
+    "list_members",
+    "client_lists",
     "users",
     "roles",
     "api_keys",
@@ -30,6 +34,9 @@ GUARDED_BY: Mapping[str, str] = {
     "relationships": "clients",
     "notes": "clients",
     "files": "clients",
+    "segments": "lists",
+    "list_members": "lists",
+    "client_lists": "lists",
 }
 """Resources whose groups are those of another."""
 

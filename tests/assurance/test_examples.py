@@ -31,7 +31,7 @@ BOUND = {
     "to": "it is the id of a client of this organization",
 }
 """Parameters whose value follows from an earlier answer, and why."""
-REFERENCES = {"other_id": "clients"}
+REFERENCES = {"other_id": "clients", "client_id": "clients", "segment_id": "segments"}
 """Properties that a body cannot do without → the resource whose id they hold."""
 
 
@@ -95,7 +95,9 @@ async def made_real(radio: Organization, world: World, example: Any) -> Any:
         return example
     real = dict(example)
     for name, value in example.items():
-        if name in REFERENCES:
+        if isinstance(value, list):
+            real[name] = [await made_real(radio, world, item) for item in value]
+        elif name in REFERENCES:
             real[name] = (await world.make(REFERENCES[name]))["id"]
         elif isinstance(value, str) and PLACEHOLDER in value:
             real[name] = await fresh_secret(radio, name)

@@ -13,13 +13,18 @@ from tests.checks import refused
 
 Json = dict[str, Any]
 CASES = [(resource, role, kind) for resource in LISTS for role, kind in PRINCIPALS]
+LIFECYCLES = ("clients", "contacts", "communications", "tasks", "lists", "segments")
 FILTERED = [case for case in CASES if any(row.filters for row in fields(case[0]).values())]
 KEYED = {"clients": {f"attributes.shoe_size{op}": "44" for op in ("", "[ne]", "[in]")}}
 """Filters whose names nobody knows beforehand stand in no document."""
 
 
 def operation(resource: str) -> str:
-    names = {"catalogues": "catalogue_entries", "relationships": "client_relationships"}
+    names = {
+        "catalogues": "catalogue_entries",
+        "relationships": "client_relationships",
+        "list_members": "list_members",
+    }
     return f"list_{names.get(resource, resource)}"
 
 
@@ -82,7 +87,7 @@ async def test_sorts_are_open_to_who_reads_the_field(
 
 
 @pytest.mark.parametrize(("role", "kind"), PRINCIPALS)
-@pytest.mark.parametrize("resource", ["clients", "contacts", "communications", "tasks"])
+@pytest.mark.parametrize("resource", LIFECYCLES)
 async def test_lifecycles_are_listed_to_who_may_open_them(
     world: World, resource: str, role: str, kind: str
 ) -> None:

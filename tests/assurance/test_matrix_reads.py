@@ -14,9 +14,11 @@ ALL = [(resource, role, kind) for resource in RESOURCES for role, kind in PRINCI
 ONE = [case for case in ALL if not owns_alone(*case[:2])]
 OWN = [case for case in ALL if owns_alone(*case[:2])]
 MANY = [case for case in ONE if case[0] != "organization"]
+BY_ID = [case for case in ONE if case[0] != "client_lists"]
+"""What is not only told in a list."""
 
 
-FULL = ("clients", "contacts", "notes", "files", "communications", "tasks")
+FULL = ("clients", "contacts", "notes", "files", "communications", "tasks", "segments", "lists")
 """Records that are made with a value in every field."""
 
 
@@ -27,6 +29,8 @@ async def places(world: World) -> dict[str, str]:
         name: await world.place(name)
         for name in ("users", "roles", "api_keys", "exports", "follow_ups", "calendar_feeds")
     }
+    found["list_members"] = await world.place("list_members")
+    found["client_lists"] = BASES["client_lists"]
     full = {name: value.first(world.known) for name, value in VALUES["relationships"].items()}
     full["inverse_kind"] = full["kind"]
     made = await world.make("relationships", **full)
@@ -73,7 +77,7 @@ async def test_full_records_answer_what_was_sent(world: World, places: dict[str,
                     assert answers_to(name, sent, document[name]), name
 
 
-@pytest.mark.parametrize(("resource", "role", "kind"), ONE)
+@pytest.mark.parametrize(("resource", "role", "kind"), BY_ID)
 async def test_one_record_shows_the_readable_fields_and_no_other(
     world: World, places: dict[str, str], resource: str, role: str, kind: str
 ) -> None:

@@ -27,6 +27,10 @@ SCHEMAS = {
     "calendar_feeds": "CalendarFeed",
     "notes": "Note",
     "files": "File",
+    "segments": "Segment",
+    "lists": "DistributionList",
+    "list_members": "ListMember",
+    "client_lists": "ClientList",
     "users": "User",
     "roles": "Role",
     "api_keys": "ApiKey",
@@ -46,6 +50,10 @@ LISTS = {
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
     "files": "/v1/files",
+    "segments": "/v1/segments",
+    "lists": "/v1/distribution-lists",
+    "list_members": "/v1/distribution-lists/{list_id}/members",
+    "client_lists": "/v1/clients/{client_id}/distribution-lists",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -64,6 +72,10 @@ BODIES = {
     "calendar_feeds": (None, None),
     "notes": ("CreateNote", "PatchNote"),
     "files": ("CreateFile", "PatchFile"),
+    "segments": ("CreateSegment", "PatchSegment"),
+    "lists": ("CreateDistributionList", "PatchDistributionList"),
+    "list_members": ("CreateListMember", None),
+    "client_lists": (None, None),
     "users": ("CreateUser", "PatchUser"),
     "roles": ("CreateRole", "PatchRole"),
     "api_keys": ("CreateApiKey", None),
@@ -202,5 +214,5 @@ def test_expansions_and_parts_speak_of_fields_that_exist(spec: Json) -> None:
             known = real_fields(resource)
             assert field in known or f"{field}_id" in known, name
     kept = {"clients", "contacts", "relationships", "communications", "tasks", "notes", "files"}
-    assert kept == set(table("history"))
+    assert kept | {"lists", "segments"} == set(table("history"))
     assert "reach" in groups("clients")

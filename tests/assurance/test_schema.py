@@ -31,6 +31,12 @@ from crm_api.imports.repository import IMPORT_SHAPE
 from crm_api.installation import APPEND_ONLY
 from crm_api.kit.fields import RESOURCES
 from crm_api.kit.projection import Shape
+from crm_api.lists.repository import (
+    CLIENT_LIST_LISTING,
+    LIST_SHAPE,
+    MEMBER_SHAPE,
+    SEGMENT_SHAPE,
+)
 from crm_api.models import metadata
 from crm_api.notes.repository import NOTE_SHAPE
 from crm_api.operations.repository import OPERATION_SHAPE
@@ -49,6 +55,10 @@ SHAPES = (
     FEED_SHAPE,
     NOTE_SHAPE,
     FILE_SHAPE,
+    SEGMENT_SHAPE,
+    LIST_SHAPE,
+    MEMBER_SHAPE,
+    CLIENT_LIST_LISTING.shape,
     USER_SHAPE,
     ROLE_SHAPE,
     KEY_SHAPE,

@@ -10,6 +10,7 @@ from crm_api.communications.schemas import Communication
 from crm_api.contacts.schemas import Contact
 from crm_api.files.schemas import File
 from crm_api.kit.fields import Resource
+from crm_api.lists.schemas import DistributionList, ListMember, Segment
 from crm_api.notes.schemas import Note
 from crm_api.relationships.schemas import Relationship
 from crm_api.tasks.schemas import Task
@@ -26,6 +27,8 @@ class Known:
     other_user_id: str
     communication_id: str = ""
     role: str = "presenter"
+    list_id: str = ""
+    segment_id: str = ""
 
 
 Maker = Callable[[Known], Any]
@@ -173,6 +176,23 @@ _FILE: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "url": fresh(lambda _: f"https://docs.example.com/{_mark()}"),
 }
+_SEGMENT: Mapping[str, Values] = {
+    "name": fresh(_text),
+    "filter": two(
+        {"version": 1, "filter": {"field": "status", "op": "eq", "value": "active"}},
+        {"version": 1, "filter": {"field": "stage", "op": "is_null", "value": True}},
+    ),
+    # Only its owner may make it private.
+    "visibility": two("organization", "organization"),
+}
+_LIST: Mapping[str, Values] = {
+    "name": fresh(_text),
+    "workflow": two("onboarding", "onboarding"),
+}
+_MEMBER: Mapping[str, Values] = {
+    "client_id": Values(lambda k: k.client_id, _constant(NOBODY)),
+    "contact_id": Values(lambda k: k.contact_id, _constant(NOBODY)),
+}
 USER: Mapping[str, Values] = {
     "name": fresh(lambda _: f"Name {_mark()}"),
     "role": two("presenter", "manager"),
@@ -235,6 +255,11 @@ UNWRITABLE: dict[str, Any] = {
     "size_bytes": 1,
     "sha256": "0" * 64,
     "latest_version": 7,
+    "segment_id": NOBODY,
+    "list_id": NOBODY,
+    "email": "x@example.com",
+    "phone": "+256772123456",
+    "subscribed": False,
     "done_by": NOBODY,
     "last_used_at": "2026-01-01T00:00:00.000000Z",
     "slug": "another",
@@ -269,6 +294,9 @@ VALUES: Mapping[str, Mapping[str, Values]] = {
     "tasks": TASK,
     "notes": completed(Note, _NOTE),
     "files": completed(File, _FILE),
+    "segments": completed(Segment, _SEGMENT),
+    "lists": completed(DistributionList, _LIST),
+    "list_members": completed(ListMember, _MEMBER),
     "users": USER,
     "roles": ROLE,
     "api_keys": API_KEY,

@@ -30,6 +30,10 @@ BASES: Mapping[str, str] = {
     "calendar_feeds": "/v1/calendar-feeds",
     "notes": "/v1/notes",
     "files": "/v1/files",
+    "segments": "/v1/segments",
+    "lists": "/v1/distribution-lists",
+    "list_members": "/v1/distribution-lists/{list_id}/members",
+    "client_lists": "/v1/clients/{client_id}/distribution-lists",
     "users": "/v1/users",
     "roles": "/v1/roles",
     "api_keys": "/v1/api-keys",
@@ -49,6 +53,10 @@ SINGULAR: Mapping[str, str] = {
     "calendar_feeds": "calendar_feed",
     "notes": "note",
     "files": "file",
+    "segments": "segment",
+    "lists": "distribution_list",
+    "list_members": "list_member",
+    "client_lists": "client_list",
     "users": "user",
     "roles": "role",
     "api_keys": "api_key",
@@ -73,6 +81,13 @@ MADE_AT: Mapping[str, str] = {
 
 THE_CLIENT = "{client_id}"
 """In a path or body: the client that the world knows; see `World.placed`."""
+THE_LIST = "{list_id}"
+"""In a path: the list that the world knows."""
+SINGLE: Mapping[str, str] = {
+    "relationships": "/v1/relationships",
+    "list_members": "/v1/list-members",
+}
+"""Resource → where one of its records is, if that is not below its list."""
 
 
 def base_of(resource: str, name: str = "") -> str:
@@ -122,6 +137,7 @@ class World:
             fresh = method == "POST"
             place = (await self.make("clients"))["id"] if fresh else self.known.client_id
             path = path.replace(THE_CLIENT, place)
+        path = path.replace(THE_LIST, self.known.list_id)
         body = more.get("json")
         if isinstance(body, dict) and body.get("other_id") == THE_CLIENT:
             more = more | {"json": body | {"other_id": self.known.client_id}}
@@ -136,6 +152,8 @@ class World:
         if resource == "follow_ups":
             # Each client has one whose type has an interval, as the default one.
             return await self.make("clients")
+        if resource == "list_members" and "client_id" not in fields:
+            fields["client_id"] = (await self.make("clients"))["id"]
         if resource == "imports":
             sent = {"file": ("list.csv", a_list())}
             listed: dict[str, Any] = await self.admin("POST", "/v1/imports", files=sent)
@@ -167,8 +185,8 @@ class World:
         if resource == "organization":
             return BASES[resource]
         made = await self.make(resource, name)
-        if resource == "relationships":
-            return f"/v1/relationships/{made['id']}"
+        if resource in SINGLE:
+            return f"{SINGLE[resource]}/{made['id']}"
         if resource == "users":
             # Who is invited cannot be changed yet; the person accepts.
             await accept(self.organization, made)
@@ -181,6 +199,9 @@ def a_list() -> bytes:
     return f"name,email\r\nListed {mark},{mark}@example.com\r\n".encode()
 
 
+NAMED: Mapping[str, Any] = {"field": "name", "op": "ne", "value": "Nobody"}
+
+
 def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
     """The least that a create takes."""
     mark = secrets.token_hex(5)
@@ -191,6 +212,9 @@ def minimal(resource: str, known: Known | None = None) -> dict[str, Any]:
         "relationships": {"kind": "parent", "other_id": THE_CLIENT},
         "communications": {"kind": "call", "subject": f"Call {mark}"} | whom,
         "tasks": {"title": f"Task {mark}"},
+        "segments": {"name": f"Segment {mark}", "filter": {"filter": NAMED}},
+        "lists": {"name": f"List {mark}"},
+        "list_members": {},
         "notes": {"text": f"Note {mark}"},
         "files": {"name": f"Link {mark}", "url": f"https://docs.example.com/{mark}"},
         "users": {"name": f"User {mark}", "email": f"{mark}@example.com", "role": "front_desk"},
@@ -232,7 +256,22 @@ async def make_world(organization: Organization) -> World:
     people = (await organization.call("admin", "GET", "/v1/users")).json()["data"]
     place = f"/v1/clients/{client['id']}/communications"
     call = (await organization.call("admin", "POST", place, json={"kind": "call"})).json()
-    known = Known(client["id"], contact["id"], people[0]["id"], people[1]["id"], call["id"])
+    listed = (
+        await organization.call("admin", "POST", "/v1/distribution-lists", json={"name": "Known"})
+    ).json()
+    body = minimal("segments")
+    segment = (await organization.call("admin", "POST", "/v1/segments", json=body)).json()
+    members = f"/v1/distribution-lists/{listed['id']}/members"
+    await organization.call("admin", "POST", members, json={"client_id": client["id"]})
+    known = Known(
+        client["id"],
+        contact["id"],
+        people[0]["id"],
+        people[1]["id"],
+        call["id"],
+        list_id=listed["id"],
+        segment_id=segment["id"],
+    )
     workflow = {"key": "onboarding"}
     await organization.call("admin", "POST", "/v1/catalogues/workflows", json=workflow)
     scopes = await scopes_of_roles(organization)

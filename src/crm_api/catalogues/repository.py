@@ -41,6 +41,7 @@ from crm_api.models import (
     CatalogueEntryRow,
     ClientRow,
     ClientTagRow,
+    DistributionListRow,
     NoteRow,
     OrganizationRow,
     WorkflowTreeRow,
@@ -267,6 +268,12 @@ _in_workflow = case(
             ),
             exists(
                 select(NoteRow.id).where(NoteRow.organization_id == ORG, NoteRow.workflow == _KEY)
+            ),
+            exists(
+                select(DistributionListRow.id).where(
+                    DistributionListRow.organization_id == ORG,
+                    DistributionListRow.workflow == _KEY,
+                )
             ),
         ),
     ),

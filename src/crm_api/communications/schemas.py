@@ -176,7 +176,7 @@ class Communication(Resource):
             "communication",
             ON_CREATE,
             accepts=Annotated[list[ActionItemEntry], Field(max_length=MAX_ACTION_ITEMS)],
-            needs=("tasks", "task"),
+            needs=(("tasks", "task"),),
         ),
         Field(max_length=MAX_ACTION_ITEMS, description="What was agreed: each is a task."),
     ] = []

@@ -137,7 +137,7 @@ class Contact(Resource):
     ]
     links: Annotated[
         list[ClientLink],
-        Rule("person", Write.NEVER, needs=("clients", "reach")),
+        Rule("person", Write.NEVER, needs=(("clients", "reach"),)),
         Field(max_length=500, description="Clients that the person serves or served."),
     ] = []
     emails: Annotated[

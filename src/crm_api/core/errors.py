@@ -222,6 +222,11 @@ PROBLEMS: dict[str, Problem] = {
         "The organization's files take all the room they may",
         "Delete files: their room is free when they go for good. An operator may raise `CRM_FILE_QUOTA_BYTES`.",
     ),
+    "segment_outdated": Problem(
+        409,
+        "The segment names what is no longer there",
+        "Change its conditions: the faults name what they ask for.",
+    ),
     "in_use": Problem(409, "It is still in use", "Change the records that use it first."),
     # 410
     "version_erased": Problem(

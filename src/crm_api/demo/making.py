@@ -19,6 +19,7 @@ from crm_api.core.ids import new_id
 from crm_api.core.passwords import PasswordHasher
 from crm_api.demo.filing import file
 from crm_api.demo.generator import bodies, logged
+from crm_api.demo.listing import list_clients
 from crm_api.demo.noting import note
 from crm_api.demo.relating import relate
 from crm_api.demo.words import SCENES, Scene
@@ -161,6 +162,7 @@ async def _make(
     await insert_communications(scope, calls)
     kept = [client.draft.client_id for client in clients[1:]]
     await note(scope, kept)
+    await list_clients(scope, kept)
     # Some left again: lists do not show them, and only some roles may open them.
     for client in clients[:: len(clients) // ARCHIVED]:
         await ClientService(scope).archive(client.draft.client_id, None)

@@ -33,7 +33,7 @@ class ExportRecord(Resource):
     ]
     actor: Annotated[Author, Rule("record", NEVER), Field(description="Who made it.")]
     records: Annotated[
-        Literal["clients", "contacts"] | None,
+        Literal["clients", "contacts", "list_members"] | None,
         Rule("record", NEVER, filter=Op.EQ),
         Field(description="What was exported."),
     ] = None

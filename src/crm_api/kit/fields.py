@@ -58,8 +58,8 @@ class Rule:
     """The type that is taken in, where it differs from the one that is answered."""
     merges: bool = False
     """A PATCH merges into the present object (RFC 7396) instead of replacing it."""
-    needs: tuple[str, str] | None = None
-    """A second (resource, group) that the reader must read: the value speaks of that one too."""
+    needs: tuple[tuple[str, str], ...] = ()
+    """Further (resource, group) that the reader must read: the value speaks of those too."""
     moves_with_all: bool = False
     """Each change of any field moves it: only who reads every field reads it."""
     decides: bool = True
@@ -341,10 +341,11 @@ def mask_of(cls: type[Resource], rights: Rights) -> Mask:
         return any(rights.can(cls.guarded_by, action, group) for group in behind)
 
     def reads(field: Field) -> bool:
-        needs = field.rule.needs
         if field.rule.moves_with_all and not all(may(other, "read") for other in told):
             return False
-        return may(field, "read") and (needs is None or rights.can(needs[0], "read", needs[1]))
+        return may(field, "read") and all(
+            rights.can(resource, "read", group) for resource, group in field.rule.needs
+        )
 
     told = [field for field in cls.fields.values() if not field.rule.moves_with_all]
 

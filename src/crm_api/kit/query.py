@@ -145,7 +145,7 @@ class ListReader:
         self.expansions = expansions
         self.found = _Findings()
 
-    def read(self, items: Sequence[tuple[str, str]], always: Sequence[Filter] = ()) -> ListQuery:
+    def read(self, items: Sequence[tuple[str, str]], always: Sequence[Node] = ()) -> ListQuery:
         """Check and bind the whole query; `always` are conditions that its place adds.
 
         Raises:

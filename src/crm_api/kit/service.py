@@ -18,7 +18,7 @@ from crm_api.kit.changes import Diff, Entry, lock_head, new_entry
 from crm_api.kit.deciding import require_current
 from crm_api.kit.exporting import Export, Wanted, begin_export
 from crm_api.kit.fields import Resource, mask_of, seen_value
-from crm_api.kit.filters import Filter, leaves
+from crm_api.kit.filters import Filter, Node, leaves
 from crm_api.kit.following import followers_of
 from crm_api.kit.formats import TABLES, Format
 from crm_api.kit.history import read_history
@@ -114,7 +114,7 @@ class RecordService:
         reader.raise_any()
         return one(found[0], full=found[1])
 
-    async def list(self, items: Items, *always: Filter) -> PageReply:
+    async def list(self, items: Items, *always: Node) -> PageReply:
         """One page; live records unless `lifecycle` asks for others.
 
         Args:
@@ -130,8 +130,11 @@ class RecordService:
         reader = SearchReader(self.resource, self.scope, self.expansions, incoming)
         return await self._page(self.openable(reader.read_body()))
 
-    async def export(self, items: Items) -> Export:
+    async def export(self, items: Items, *always: Node) -> Export:
         """All that the list selects, as a file; the export is recorded.
+
+        Args:
+            always: as of `list`.
 
         Raises:
             Refusal: 403 for the verb, then for names that the caller may not read; 422; 503.
@@ -140,7 +143,7 @@ class RecordService:
         reader = ListReader(self.resource, self.scope, {}, EXPORT_PARAMETERS)
         sent = next((value for key, value in items if key == "format"), None)
         name = self._format(reader, sent)
-        return await self._exported(reader, name, self.openable(reader.read(items)))
+        return await self._exported(reader, name, self.openable(reader.read(items, always)))
 
     async def export_found(self, incoming: Incoming[Any]) -> Export:
         """All that meets a tree of conditions, as `export` gives it."""
@@ -172,19 +175,29 @@ class RecordService:
         Raises:
             Refusal: 403 for naming another one.
         """
-        asked = [f for f in leaves(query.filters) if f.field == "lifecycle"]
-        named = {v for f in asked if f.op == "eq" for v in f.values}
-        if named - set(self.lifecycles()):
-            detail = f"{self.actor.in_words} may not list records of this lifecycle."
-            place = "filter" if query.in_body else "lifecycle"
-            fault = placed("forbidden", detail, place, in_body=query.in_body)
-            raise Refusal("forbidden", detail, (fault,))
+        asked = self.require_openable(query.filters, in_body=query.in_body)
         outer = [f for f in asked if f in query.filters and f.op == "eq"]
         if outer:
             return query  # nothing else meets it
         # Under `or` and `not`, and by "all but …", no record shows that the caller may not open.
         among = tuple(self.lifecycles()) if asked else ("live",)
         return replace(query, filters=(*query.filters, Filter("lifecycle", "eq", among)))
+
+    def require_openable(self, nodes: Sequence[Node], *, in_body: bool) -> Sequence[Filter]:
+        """The conditions on the lifecycle, none of which names one that the actor may not open.
+
+        Raises:
+            Refusal: as of `openable`.
+        """
+        asked = [f for f in leaves(nodes) if f.field == "lifecycle"]
+        named = {v for f in asked if f.op == "eq" for v in f.values}
+        if named - set(self.lifecycles()):
+            detail = "Your role may not list records of this lifecycle."
+            place = "filter" if in_body else "lifecycle"
+            raise Refusal(
+                "forbidden", detail, (placed("forbidden", detail, place, in_body=in_body),)
+            )
+        return asked
 
     async def suggest(self, items: Items) -> str:
         """A few live records that hold what was typed so far."""

@@ -220,6 +220,8 @@ class SearchReader(ListReader):
         self._currency = currency if isinstance(currency, str) else None
         self._needs_currency = False
         self._leaves = 0
+        self._outside = 0
+        """How many members stand around the one that holds the tree."""
 
     def read_body(self) -> ListQuery:
         """Check and bind the whole body.
@@ -231,6 +233,18 @@ class SearchReader(ListReader):
         node = self._node(self._sent.get("filter"), ("filter",))
         self.check_currency(self._currency, needed=self._needs_currency)
         return self.query(dict(_members(self._sent)), _conjoined(node))
+
+    def read_tree(self, sent: Any, place: tuple[str, ...]) -> tuple[Node, ...]:
+        """A tree that stands by itself at this place: conditions that all must hold.
+
+        What is wrong with it is noted in `found`.
+        """
+        self._outside = len(place) - 1
+        node = self._node(sent, place)
+        if self._needs_currency:
+            detail = "Send each amount with its currency."
+            self.found.fault(pointer_of(place), "required", detail)
+        return _conjoined(node)
 
     def _node(self, sent: Any, place: tuple[str | int, ...]) -> Node | None:
         """What was sent as conditions; None where something is wrong, which is noted by then.
@@ -253,7 +267,7 @@ class SearchReader(ListReader):
 
     def _leaf(self, sent: Mapping[str, Any], place: tuple[str | int, ...]) -> Filter | None:
         name, op, at = sent.get("field"), str(sent.get("op")), pointer_of(place)
-        is_beyond = self._is_beyond(at, depth=_depth(place))
+        is_beyond = self._is_beyond(at, depth=_depth(place) - self._outside)
         if not isinstance(name, str):
             return None
         base, dot, path = name.partition(".")

@@ -55,10 +55,11 @@ STAMPED = frozenset(
         "finished_at",
         "recorded_at",
         "done_at",
+        "unsubscribed_at",
     }
 )
 """Columns that take the write's own time, which only the head knows."""
-OF_NEW_ROWS = STAMPED - {"type_override_at", "finished_at", "done_at"}
+OF_NEW_ROWS = STAMPED - {"type_override_at", "finished_at", "done_at", "unsubscribed_at"}
 """Those that a new row takes, whatever is said of it."""
 
 

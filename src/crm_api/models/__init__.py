@@ -31,6 +31,7 @@ from crm_api.models.identity import (
     UserRow,
 )
 from crm_api.models.imports import ImportPartRow, ImportRecordRow, ImportRow
+from crm_api.models.lists import DistributionListRow, ListMemberRow, SegmentRow
 from crm_api.models.notes import NoteRow
 from crm_api.models.notifications import FollowerRow, NotificationMarkRow, NotificationReadRow
 from crm_api.models.operations import OperationRow
@@ -65,6 +66,7 @@ __all__ = [
     "ContactRefRow",
     "ContactRow",
     "ContactSearchRow",
+    "DistributionListRow",
     "FileRow",
     "FileUsageRow",
     "FileVersionRow",
@@ -75,6 +77,7 @@ __all__ = [
     "ImportRecordRow",
     "ImportRow",
     "InvitationRow",
+    "ListMemberRow",
     "LooseObjectRow",
     "MembershipIndexRow",
     "MembershipRow",
@@ -89,6 +92,7 @@ __all__ = [
     "RelationshipRow",
     "RoleRow",
     "SecurityEventRow",
+    "SegmentRow",
     "SessionRow",
     "SignInThrottleRow",
     "TaskRow",

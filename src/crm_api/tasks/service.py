@@ -24,7 +24,7 @@ from crm_api.kit.deciding import (
 )
 from crm_api.kit.editing import Edit, EditingService
 from crm_api.kit.fields import Write as When
-from crm_api.kit.filters import Filter
+from crm_api.kit.filters import Filter, Node
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.plain import empty_values, plain_fields, wire_value
 from crm_api.kit.reading import found_by_id
@@ -54,7 +54,7 @@ class TaskService(EditingService):
         readable = self.actor.rights.can("tasks", "read_deleted")
         return ["live", "deleted"] if readable else ["live"]
 
-    async def list(self, items: Items, *always: Filter) -> PageReply:
+    async def list(self, items: Items, *always: Node) -> PageReply:
         """One page; with `queue` the open ones that stand in it, by the organization's today."""
         self.require_read()
         named = [value for key, value in items if key == "queue"]

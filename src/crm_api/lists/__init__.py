@@ -1,0 +1,1 @@
+"""Distribution lists, who is on them, and segments."""
