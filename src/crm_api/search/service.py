@@ -18,9 +18,9 @@ from crm_api.kit.scope import Scope
 from crm_api.kit.search import BadTerm, SearchTerms, read_terms, searchable
 from crm_api.kit.service import Items
 from crm_api.kit.suggesting import Suggesting, suggested
+from crm_api.search.repository import TEXT_KINDS, found_texts
 from crm_api.search.schemas import DEFAULT_HITS, MAX_HITS
 from crm_api.search.snippets import snippet_of
-from crm_api.search.texts import TEXT_KINDS, found_texts
 
 Json = dict[str, Any]
 PARAMETERS: Final = ("q", "kinds", "limit", "explain")

@@ -10,7 +10,7 @@ from crm_api.kit.schemas import Author
 
 MOST_TOLD = 300
 """So many letters of a text are told; the record has all of it."""
-EntryKind = Literal["communication", "note", "task", "relationship", "change"]
+EntryKind = Literal["communication", "note", "file", "task", "relationship", "change"]
 
 
 class TimelineEntry(BaseModel):
@@ -29,8 +29,8 @@ class TimelineEntry(BaseModel):
         str,
         Field(
             max_length=64,
-            description="The kind of the communication, note, task or relationship; of a change "
-            "what was done.",
+            description="The kind of the communication, note, file, task or relationship; of a "
+            "change what was done.",
             examples=["call"],
         ),
     ]

@@ -13,6 +13,7 @@ from crm_api.clients.schemas import Client
 from crm_api.communications.activity import ACTIVITY_MOVED
 from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.core.access import Rights
+from crm_api.files.repository import FILE_SHAPE
 from crm_api.kit.fields import groups_behind, mask_of
 from crm_api.kit.guard import ORG
 from crm_api.kit.projection import Expression, Shape, Sources, words
@@ -183,6 +184,15 @@ SOURCES: Final[tuple[Source, ...]] = (
         told={"type": "kind", "summary": "text"},
         by=("created_by", "created_by_type"),
         names_author=True,
+    ).source(),
+    Records(
+        "file",
+        FILE_SHAPE,
+        at="created_at",
+        told={"type": "kind", "title": "name"},
+        by=("created_by", "created_by_type"),
+        names_author=True,
+        open_to=True,
     ).source(),
     Records(
         "task",
