@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Request, Response
 from crm_api.identity.deps import CurrentScope, GuardedRoute
 from crm_api.queries import Items, PageQuery
 from crm_api.routing import PathId, answers, as_list, needs
+from crm_api.timeline.repository import SOURCES
 from crm_api.timeline.schemas import EntryKind, TimelinePage
 from crm_api.timeline.service import TimelineService
-from crm_api.timeline.sources import SOURCES
 
 router = APIRouter(prefix="/v1/clients", tags=["timeline"], route_class=GuardedRoute)
 KINDS: Final = {

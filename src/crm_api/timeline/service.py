@@ -15,7 +15,7 @@ from crm_api.kit.query import DEFAULT_LIMIT, ListReader, seal_position, unsealed
 from crm_api.kit.replies import PageReply
 from crm_api.kit.scope import Scope
 from crm_api.kit.service import Items
-from crm_api.timeline.sources import BY_KIND, SOURCES, Source, shown_to
+from crm_api.timeline.repository import BY_KIND, SOURCES, Source, shown_to
 from crm_api.timeline.statements import timeline_page
 
 PARAMETERS = ("limit", "cursor", "kinds", "explain")

@@ -35,8 +35,8 @@ from crm_api.kit.authors import author_of, type_of
 from crm_api.kit.guard import GuardKind, guard
 from crm_api.kit.projection import as_json, instant
 from crm_api.kit.query import DEFAULT_LIMIT, MAX_LIMIT
+from crm_api.timeline.repository import BY_KIND, CLIENT_ID, Rows
 from crm_api.timeline.schemas import MOST_TOLD
-from crm_api.timeline.sources import BY_KIND, CLIENT_ID, Rows
 
 _LIMIT: Final = bindparam("limit", type_=Integer())
 _POSITION: Final = tuple_(
