@@ -51,6 +51,8 @@ class RecordRoutes:
     router: APIRouter
     resource: type[Resource]
     service: Service
+    noun: str
+    """In paths and names: `task` makes `/{task_id}`, `get_task`, `list_tasks`."""
 
     def list(self, says: str, rights: Rights, query: ListQuery | None = None) -> None:
         service, asked = self.service, query or ListQuery(self.resource)
@@ -60,7 +62,7 @@ class RecordRoutes:
         ) -> Response:
             return as_list(await service(scope).list(items), request)
 
-        plural = self.resource.resource
+        plural = f"{self.noun}s"
         page = answers(200, Page[self.resource], f"One page of {plural}.")  # type: ignore[name-defined]  # made at run time
         self._add("GET", f"list_{plural}", answer, says, rights, page)
 
@@ -76,7 +78,7 @@ class RecordRoutes:
             key = await claim(scope, request)
             return as_one(await service(scope).create(body, key, dry_run=dry_run))
 
-        name, made = self.resource.singular, self._answers(201, "The new {}.")
+        name, made = self.noun, self._answers(201, "The new {}.")
         self._add("POST", f"create_{name}", answer, says, rights, made, idempotent=True)
 
     def get(
@@ -105,7 +107,7 @@ class RecordRoutes:
             return as_one(await found(scope).get(record_id, items), if_none_match)
 
         told = self._answers(200, "The {}.") | (more or {})
-        self._add(f"GET {self._one}", f"get_{self.resource.singular}", answer, says, rights, told)
+        self._add(f"GET {self._one}", f"get_{self.noun}", answer, says, rights, told)
 
     def patch(self, says: str, rights: Rights) -> None:
         service, place = self.service, self._place
@@ -122,9 +124,7 @@ class RecordRoutes:
             return as_one(await tried(scope, write, dry_run=dry_run))
 
         told = self._answers(200, "The {} after the change.")
-        self._add(
-            f"PATCH {self._one}", f"patch_{self.resource.singular}", answer, says, rights, told
-        )
+        self._add(f"PATCH {self._one}", f"patch_{self.noun}", answer, says, rights, told)
 
     def delete(self, says: str, rights: Rights) -> None:
         service, place = self.service, self._place
@@ -138,7 +138,7 @@ class RecordRoutes:
             await tried(scope, service(scope).delete(record_id, if_match), dry_run=dry_run)
             return Response(status_code=204)
 
-        name, gone = f"delete_{self.resource.singular}", answers(204, None, "Deleted.")
+        name, gone = f"delete_{self.noun}", answers(204, None, "Deleted.")
         self._add(f"DELETE {self._one}", name, answer, says, rights, gone)
 
     def act(self, verb: str, says: str, rights: Rights, act: Act) -> None:
@@ -156,7 +156,7 @@ class RecordRoutes:
             write = act(service(scope), record_id, if_match, key)
             return as_one(await tried(scope, write, dry_run=dry_run))
 
-        name, path = f"{verb}_{self.resource.singular}", f"{self._one}/{verb}"
+        name, path = f"{verb}_{self.noun}", f"{self._one}/{verb}"
         told = self._answers(200, "The {}.")
         self._add(f"POST {path}", name, answer, says, rights, told, idempotent=True)
 
@@ -177,7 +177,7 @@ class RecordRoutes:
         ) -> Response:
             return as_json(await service(scope).history(record_id, items))
 
-        name, path = f"get_{self.resource.singular}_history", f"{self._one}/history"
+        name, path = f"get_{self.noun}_history", f"{self._one}/history"
         told = answers(200, HistoryPage, "Changes, newest first.")
         self._add(f"GET {path}", name, answer, says, rights, told)
 
@@ -193,7 +193,7 @@ class RecordRoutes:
         ) -> Response:
             return as_json(await past(scope).diff(record_id, items))
 
-        name, path = f"diff_{self.resource.singular}", f"{self._one}/diff"
+        name, path = f"diff_{self.noun}", f"{self._one}/diff"
         told = {**answers(200, VersionDiff, "The net differences."), **ERASED}
         says = "What differs between two versions: from its making until now, unless said."
         self._add(f"GET {path}", name, answer, says, rights, told)
@@ -213,7 +213,7 @@ class RecordRoutes:
             write = past(scope).restore_version(record_id, body, if_match, key)
             return as_one(await tried(scope, write, dry_run=dry_run))
 
-        name, path = f"restore_{self.resource.singular}_version", f"{self._one}/restore-version"
+        name, path = f"restore_{self.noun}_version", f"{self._one}/restore-version"
         told = self._answers(200, "The {}.") | ERASED
         says = "Set fields back to what they were after an entry of the history, or at a time."
         self._add(f"POST {path}", name, answer, says, rights, told, idempotent=True)
@@ -222,14 +222,14 @@ class RecordRoutes:
 
     @property
     def _one(self) -> str:
-        return f"/{{{self.resource.singular}_id}}"
+        return f"/{{{self.noun}_id}}"
 
     @property
     def _place(self) -> Any:
         return Path(alias=self._one.strip("/{}"))
 
     def _answers(self, status: int, said: str) -> Answers:
-        return answers(status, self.resource, said.format(self.resource.singular))
+        return answers(status, self.resource, said.format(self.noun))
 
     def _add(
         self,

@@ -9,6 +9,6 @@ from crm_api.records import RecordRoutes
 from crm_api.routing import needs
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"], route_class=GuardedRoute)
-past = RecordRoutes(router, Client, ClientPast)
+past = RecordRoutes(router, Client, ClientPast, "client")
 past.diff(needs("clients.audit:read"))
 past.restore_version(RestoreClientVersion, needs("clients.audit:read", "clients.*:update"))

@@ -47,7 +47,7 @@ Declared = Depends(strict_query)
 Long = Depends(long_request)
 
 
-clients = RecordRoutes(router, Client, ClientService)
+clients = RecordRoutes(router, Client, ClientService, "client")
 clients.list(
     "List clients: filtered, sorted, page by page; live ones unless `lifecycle` says otherwise.",
     needs("clients.*:read"),

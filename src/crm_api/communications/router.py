@@ -38,7 +38,7 @@ Logged = Annotated[Incoming[Any], Depends(JsonBody(Create[Communication]))]
 Listed = Annotated[Items, Depends(ListQuery(Communication, EXPANSIONS))]
 
 
-communications = RecordRoutes(router, Communication, CommunicationService)
+communications = RecordRoutes(router, Communication, CommunicationService, "communication")
 communications.list(
     "List communications, the newest first: filtered, sorted, page by page.",
     needs("communications.*:read"),

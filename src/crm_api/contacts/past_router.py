@@ -10,6 +10,6 @@ from crm_api.records import RecordRoutes
 from crm_api.routing import needs
 
 router = APIRouter(prefix="/v1/contacts", tags=["contacts"], route_class=GuardedRoute)
-past = RecordRoutes(router, Contact, ContactPast)
+past = RecordRoutes(router, Contact, ContactPast, "contact")
 past.diff(needs("contacts.audit:read"))
 past.restore_version(RestoreVersion, needs("contacts.audit:read", "contacts.*:update"))

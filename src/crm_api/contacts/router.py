@@ -44,7 +44,7 @@ Declared = Depends(strict_query)
 Long = Depends(long_request)
 
 
-contacts = RecordRoutes(router, Contact, ContactService)
+contacts = RecordRoutes(router, Contact, ContactService, "contact")
 contacts.list("List persons: filtered, sorted, page by page.", needs("contacts.*:read"))
 contacts.create(
     "Create a person; link the person to a client at the client.", needs("contacts.*:create")

@@ -183,7 +183,7 @@ for _place in PLACES:
 # ------------------------------------------------------------------------- files
 
 
-files = RecordRoutes(router, File, FileService)
+files = RecordRoutes(router, File, FileService, "file")
 files.list("List the files that your role may see, wherever they hang.", READ)
 files.get(
     "Read what is known of a file; of a kind that your role may not read there is none.", READ

@@ -135,7 +135,7 @@ def _derive(prefix: str, cls: type[Resource], when: Write) -> type[BaseModel]:
     model = create_model(
         f"{prefix}{cls.__name__}",
         __config__=_STRICT | ConfigDict(json_schema_extra=extra),
-        __doc__=_ABOUT[prefix].format(cls.__name__.lower()),
+        __doc__=_ABOUT[prefix].format(cls.singular.replace("_", " ")),
         **members,
     )
     _derived[(prefix, cls)] = model

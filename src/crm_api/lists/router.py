@@ -9,7 +9,7 @@ from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
 from crm_api.kit.batch import BatchResult
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.schemas import Create, HistoryPage, Page
 from crm_api.lists.freezing import Freezing
 from crm_api.lists.members import ListsOfClient, MemberService, MembersOfList
 from crm_api.lists.schemas import (
@@ -23,6 +23,7 @@ from crm_api.lists.schemas import (
 )
 from crm_api.lists.service import ListService
 from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
@@ -47,139 +48,30 @@ Declared = Depends(strict_query)
 READ, CREATE, UPDATE = (needs(f"lists.list:{action}") for action in ("read", "create", "update"))
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[DistributionList], "One page of lists."),
-    openapi_extra=READ,
+lists = RecordRoutes(router, DistributionList, ListService, "list")
+lists.list(
+    "List the distribution lists by name; archived ones where `lifecycle` asks for them.", READ
 )
-async def list_lists(
-    scope: CurrentScope,
-    request: Request,
-    items: Annotated[Items, Depends(ListQuery(DistributionList))],
-) -> Response:
-    """List the distribution lists by name; archived ones where `lifecycle` asks for them."""
-    return as_list(await ListService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, DistributionList, "The new list."),
-    openapi_extra=CREATE,
+lists.create("Make a list, with nobody on it.", CREATE)
+lists.get("Read one list.", READ)
+lists.patch("Change some fields (RFC 7396).", UPDATE)
+lists.delete(
+    "Delete a list softly: your own, or anybody's with the right to that.",
+    needs("lists:delete", "lists:delete_own"),
 )
-async def create_list(
-    scope: CurrentScope,
-    request: Request,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[DistributionList]))],
-    dry_run: DryRun = False,
-) -> Response:
-    """Make a list, with nobody on it."""
-    key = await claim(scope, request)
-    return as_one(await ListService(scope).create(body, key, dry_run=dry_run))
-
-
-@router.get(
-    "/{list_id}",
-    responses=answers(200, DistributionList, "The list."),
-    openapi_extra=READ,
+lists.act(
+    "archive",
+    "Take a list out of use; nobody is added to it.",
+    needs("lists:archive"),
+    lambda service, *asked: service.archive(*asked),
 )
-async def get_list(
-    scope: CurrentScope,
-    list_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one list."""
-    return as_one(await ListService(scope).get(list_id, items), if_none_match)
-
-
-@router.patch(
-    "/{list_id}",
-    dependencies=[Declared],
-    responses=answers(200, DistributionList, "The list after the change."),
-    openapi_extra=UPDATE,
+lists.restore(
+    "Bring an archived or deleted list back, with all that are on it.", needs("lists:restore")
 )
-async def patch_list(
-    scope: CurrentScope,
-    list_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[DistributionList]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396)."""
-    patched = ListService(scope).patch(list_id, body, if_match)
-    return as_one(await tried(scope, patched, dry_run=dry_run))
-
-
-@router.delete(
-    "/{list_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("lists:delete", "lists:delete_own"),
+lists.history(
+    needs("lists.audit:read"),
+    "Who changed what and when, and what segments brought; each member has its own history.",
 )
-async def delete_list(
-    scope: CurrentScope,
-    list_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete a list softly: your own, or anybody's with the right to that."""
-    await tried(scope, ListService(scope).delete(list_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{list_id}/archive",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, DistributionList, "The list."),
-    openapi_extra=needs("lists:archive"),
-)
-async def archive_list(
-    scope: CurrentScope,
-    request: Request,
-    list_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Take a list out of use; nobody is added to it."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_one(
-        await tried(scope, ListService(scope).archive(list_id, if_match, key), dry_run=dry_run)
-    )
-
-
-@router.post(
-    "/{list_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, DistributionList, "The list."),
-    openapi_extra=needs("lists:restore"),
-)
-async def restore_list(
-    scope: CurrentScope,
-    request: Request,
-    list_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring an archived or deleted list back, with all that are on it."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_one(
-        await tried(scope, ListService(scope).restore(list_id, if_match, key), dry_run=dry_run)
-    )
-
-
-@router.get(
-    "/{list_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("lists.audit:read"),
-)
-async def get_list_history(
-    scope: CurrentScope, list_id: PathId, items: Annotated[Items, Depends(HistoryQuery())]
-) -> Response:
-    """Who changed what and when, and what segments brought; each member has its own history."""
-    return as_json(await ListService(scope).history(list_id, items))
 
 
 # -------------------------------------------------------------------------------- members

@@ -1,6 +1,6 @@
 """The routes of segments: a table of contents."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -11,24 +11,21 @@ from crm_api.core.deps import JsonBody
 from crm_api.core.jsonbody import Incoming
 from crm_api.downloads import Download, ExportQuery, files
 from crm_api.identity.deps import CurrentScope, GuardedRoute, strict_query
-from crm_api.kit.schemas import Create, HistoryPage, Page, Patch
+from crm_api.kit.schemas import Page
 from crm_api.lists.freezing import Freezing
 from crm_api.lists.schemas import DistributionList, FrozenList, Segment
 from crm_api.lists.segments import SegmentClients, SegmentService
-from crm_api.queries import HistoryQuery, Items, ListQuery, OneQuery
+from crm_api.queries import Items, ListQuery
+from crm_api.records import RecordRoutes
 from crm_api.routing import (
     DryRun,
     IdempotencyKey,
-    IfMatch,
-    IfNoneMatch,
     PathId,
     answers,
-    as_json,
     as_list,
     as_one,
     claim,
     needs,
-    tried,
 )
 
 router = APIRouter(prefix="/v1/segments", tags=["segments"], route_class=GuardedRoute)
@@ -38,114 +35,17 @@ Declared = Depends(strict_query)
 READ, CREATE, UPDATE = (needs(f"lists.segment:{action}") for action in ("read", "create", "update"))
 
 
-@router.get(
-    "",
-    responses=answers(200, Page[Segment], "One page of segments."),
-    openapi_extra=READ,
+segments = RecordRoutes(router, Segment, SegmentService, "segment")
+segments.list("List the segments by name: your own, and those that are not private.", READ)
+segments.create("Keep the conditions of a search of clients under a name.", CREATE)
+segments.get("Read one segment.", READ)
+segments.patch("Change some fields (RFC 7396); conditions are replaced as a whole.", UPDATE)
+segments.delete(
+    "Delete a segment softly: your own, or anybody's with the right to that.",
+    needs("lists:delete", "lists:delete_own"),
 )
-async def list_segments(
-    scope: CurrentScope,
-    request: Request,
-    items: Annotated[Items, Depends(ListQuery(Segment))],
-) -> Response:
-    """List the segments by name: your own, and those that are not private."""
-    return as_list(await SegmentService(scope).list(items), request)
-
-
-@router.post(
-    "",
-    status_code=201,
-    dependencies=[Idempotent, Declared],
-    responses=answers(201, Segment, "The new segment."),
-    openapi_extra=CREATE,
-)
-async def create_segment(
-    scope: CurrentScope,
-    request: Request,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Create[Segment]))],
-    dry_run: DryRun = False,
-) -> Response:
-    """Keep the conditions of a search of clients under a name."""
-    key = await claim(scope, request)
-    return as_one(await SegmentService(scope).create(body, key, dry_run=dry_run))
-
-
-@router.get("/{segment_id}", responses=answers(200, Segment, "The segment."), openapi_extra=READ)
-async def get_segment(
-    scope: CurrentScope,
-    segment_id: PathId,
-    items: Annotated[Items, Depends(OneQuery())],
-    if_none_match: IfNoneMatch = None,
-) -> Response:
-    """Read one segment."""
-    return as_one(await SegmentService(scope).get(segment_id, items), if_none_match)
-
-
-@router.patch(
-    "/{segment_id}",
-    dependencies=[Declared],
-    responses=answers(200, Segment, "The segment after the change."),
-    openapi_extra=UPDATE,
-)
-async def patch_segment(
-    scope: CurrentScope,
-    segment_id: PathId,
-    body: Annotated[Incoming[Any], Depends(JsonBody(Patch[Segment]))],
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Change some fields (RFC 7396); conditions are replaced as a whole."""
-    patched = SegmentService(scope).patch(segment_id, body, if_match)
-    return as_one(await tried(scope, patched, dry_run=dry_run))
-
-
-@router.delete(
-    "/{segment_id}",
-    status_code=204,
-    dependencies=[Declared],
-    responses=answers(204, None, "Deleted."),
-    openapi_extra=needs("lists:delete", "lists:delete_own"),
-)
-async def delete_segment(
-    scope: CurrentScope,
-    segment_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Delete a segment softly: your own, or anybody's with the right to that."""
-    await tried(scope, SegmentService(scope).delete(segment_id, if_match), dry_run=dry_run)
-    return Response(status_code=204)
-
-
-@router.post(
-    "/{segment_id}/restore",
-    dependencies=[Idempotent, Declared],
-    responses=answers(200, Segment, "The segment."),
-    openapi_extra=needs("lists:restore"),
-)
-async def restore_segment(
-    scope: CurrentScope,
-    request: Request,
-    segment_id: PathId,
-    if_match: IfMatch = None,
-    dry_run: DryRun = False,
-) -> Response:
-    """Bring a deleted segment back."""
-    key = await claim(scope, request, 200, dry_run=dry_run)
-    restored = SegmentService(scope).restore(segment_id, if_match, key)
-    return as_one(await tried(scope, restored, dry_run=dry_run))
-
-
-@router.get(
-    "/{segment_id}/history",
-    responses=answers(200, HistoryPage, "Changes, newest first."),
-    openapi_extra=needs("lists.audit:read"),
-)
-async def get_segment_history(
-    scope: CurrentScope, segment_id: PathId, items: Annotated[Items, Depends(HistoryQuery())]
-) -> Response:
-    """Who changed what and when, as far as your role may see it."""
-    return as_json(await SegmentService(scope).history(segment_id, items))
+segments.restore("Bring a deleted segment back.", needs("lists:restore"))
+segments.history(needs("lists.audit:read"))
 
 
 @router.get(

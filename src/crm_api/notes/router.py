@@ -68,7 +68,7 @@ async def create_client_note(
     return as_one(await NoteService(scope).create(client_id, body, key, dry_run=dry_run))
 
 
-notes = RecordRoutes(router, Note, NoteService)
+notes = RecordRoutes(router, Note, NoteService, "note")
 notes.list("List the notes of all clients that your role may see.", READ)
 notes.get(
     "Read one note; of a kind that your role may not read there is none.",

@@ -181,7 +181,7 @@ async def get_client_roll_up(scope: CurrentScope, client_id: PathId) -> Response
     return as_json(await NetworkService(scope).roll_up(client_id))
 
 
-relationships = RecordRoutes(router, Relationship, RelationshipService)
+relationships = RecordRoutes(router, Relationship, RelationshipService, "relationship")
 relationships.get(
     "Read one relationship, as seen from the client at which it was recorded.",
     READ,

@@ -45,7 +45,7 @@ class TaskQuery(ListQuery):
         self.query_parameters = [*self.query_parameters, queue]
 
 
-tasks = RecordRoutes(router, Task, TaskService)
+tasks = RecordRoutes(router, Task, TaskService, "task")
 tasks.list(
     "List tasks, those first that are due first: filtered, sorted, by queue, page by page.",
     needs("tasks.*:read"),
