@@ -192,7 +192,7 @@ class RecordService:
         asked = [f for f in leaves(nodes) if f.field == "lifecycle"]
         named = {v for f in asked if f.op == "eq" for v in f.values}
         if named - set(self.lifecycles()):
-            detail = "Your role may not list records of this lifecycle."
+            detail = f"{self.actor.in_words} may not list records of this lifecycle."
             place = "filter" if in_body else "lifecycle"
             raise Refusal(
                 "forbidden", detail, (placed("forbidden", detail, place, in_body=in_body),)

@@ -106,7 +106,7 @@ async def test_m6_segment_is_evaluated_with_the_rights_of_the_reader(desk: Desk)
         more = {} if body is None else {"json": body}
         answer = await desk.ask("front_desk", method, path, **more)
         problem = refused(answer, 403, "field_not_readable")
-        assert problem["detail"] == "Your role may not read: credit_limit."
+        assert problem["detail"] == "Your role 'front_desk' may not read: credit_limit."
         assert pointers(problem) == {"/filter/filter/or/1/not"}
     refused(
         await desk.ask("front_desk", "GET", f"{place}/clients/export"), 403, "field_not_readable"
