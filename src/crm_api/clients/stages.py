@@ -49,7 +49,8 @@ async def require_closable(scope: Scope, client_id: UUID) -> None:
     found = [one for blocker in _blockers for one in await blocker(scope, client_id)]
     if found:
         detail = "The client has open follow-ups; finish or cancel them first."
-        raise Refusal("open_follow_ups", detail, members={"open_follow_ups": found})
+        told = [one for one in found if one]
+        raise Refusal("open_follow_ups", detail, members={"open_follow_ups": told})
 
 
 class StagePrompt(BaseModel):

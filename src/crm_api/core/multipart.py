@@ -15,6 +15,7 @@ from typing import IO, Any, Final
 
 from fastapi import Request
 from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 
@@ -49,10 +50,12 @@ async def uploaded(
     Raises:
         Refusal: 415 for another content type, 400 for what is no multipart body, 413.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind, options = parse_options_header(request.headers.get("content-type"))
+    charset = options.get(b"charset", b"utf-8").lower()
     coding = request.headers.get("content-encoding", "identity").lower()
-    if kind != MULTIPART or coding != "identity":
-        raise Refusal("unsupported_media_type", f"Send {MULTIPART}, not compressed.")
+    # In another charset the names of fields and files would be read by any codec that Python has.
+    if kind.lower() != MULTIPART.encode() or charset != b"utf-8" or coding != "identity":
+        raise Refusal("unsupported_media_type", f"Send {MULTIPART} in UTF-8, not compressed.")
     form: FormData | None = getattr(request.state, "form", None)
     if form is None:
         form = request.state.form = await _parsed(request)

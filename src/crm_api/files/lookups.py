@@ -11,14 +11,15 @@ from sqlalchemy import (
     FromClause,
     Uuid,
     bindparam,
+    cast,
     exists,
-    func,
     literal,
+    null,
     or_,
     select,
 )
 
-from crm_api.clients.repository import CLIENT_SHAPE, CLIENTS, LINKS
+from crm_api.clients.repository import CLIENT_SHAPE, CLIENTS
 from crm_api.clients.repository import open_lifecycles as open_clients
 from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.communications.repository import open_lifecycles as open_communications
@@ -40,7 +41,7 @@ class Place:
     shape: Shape
     lifecycles: Callable[[Rights], list[str]]
     client: Callable[[FromClause], ColumnElement[Any]]
-    """The client to which what hangs there belongs; null where that is not certain."""
+    """The client to which what hangs there belongs, where there is one."""
     group: str | None = None
     """The group that must be read besides the one of the file's kind."""
 
@@ -61,27 +62,10 @@ class Place:
         return not self.group or rights.can(self.shape.resource.resource, "read", self.group)
 
 
-def _only_client(contacts: FromClause) -> ColumnElement[Any]:
-    """The live client that the person serves now, where it is but one."""
-    return (
-        select(func.array_agg(LINKS.c.client_id.distinct())[1])
-        .where(
-            LINKS.c.organization_id == ORG,
-            LINKS.c.contact_id == contacts.c.id,
-            LINKS.c.to_on.is_(None),
-            CLIENTS.c.organization_id == ORG,
-            CLIENTS.c.id == LINKS.c.client_id,
-            CLIENTS.c.lifecycle == "live",
-        )
-        .having(func.count(LINKS.c.client_id.distinct()) == 1)
-        .correlate(contacts)
-        .scalar_subquery()
-    )
-
-
 PLACES: Final = (
     Place(CLIENT_SHAPE, open_clients, lambda rows: rows.c.id),
-    Place(CONTACT_SHAPE, open_contacts, _only_client, "person"),
+    # Whom a person serves is told to readers of the client's `reach` alone.
+    Place(CONTACT_SHAPE, open_contacts, lambda _: cast(null(), Uuid), "person"),
     Place(COMMUNICATION_SHAPE, open_communications, lambda rows: rows.c.client_id, "communication"),
 )
 

@@ -3,15 +3,18 @@
 from typing import Any, Final
 
 from sqlalchemy import (
+    ARRAY,
     BigInteger,
     ColumnElement,
     Integer,
+    Text,
     Uuid,
     bindparam,
     delete,
     func,
     insert,
     literal_column,
+    or_,
     select,
     text,
     update,
@@ -78,7 +81,20 @@ _told = (
     VERSIONS.c.size_bytes,
     _sha256(VERSIONS).label("sha256"),
 )
-_of_file = (VERSIONS.c.organization_id == ORG, VERSIONS.c.file_id == _ID)
+_latest = (
+    select(FILES.c.latest_version)
+    .where(FILES.c.organization_id == ORG, FILES.c.id == _ID)
+    .scalar_subquery()
+)
+_of_file = (
+    VERSIONS.c.organization_id == ORG,
+    VERSIONS.c.file_id == _ID,
+    # Another kind of the file opens what it is now, not what it was under the former one.
+    or_(
+        VERSIONS.c.kind == func.any(bindparam("kinds", type_=ARRAY(Text()))),
+        VERSIONS.c.number == _latest,
+    ),
+)
 VERSION = Statement(
     select(*_told, VERSIONS.c.object_id).where(
         *_of_file, VERSIONS.c.number == bindparam("number", type_=Integer())

@@ -194,7 +194,8 @@ files.delete(
     UPDATE,
 )
 files.restore(
-    "Bring a deleted file back, with all its versions.", needs("clients:restore", *_UPDATES)
+    "Bring a deleted file back, with all its versions.",
+    needs("clients:restore", "clients:read_deleted", *_UPDATES),
 )
 files.history(
     needs("clients.audit:read"),

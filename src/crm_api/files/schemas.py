@@ -55,7 +55,7 @@ class File(Resource):
         Rule(BY_KIND, NEVER, filter=Op.EQ | Op.NULL, refers_to="clients"),
         Field(
             description="The client that it belongs to, also where it hangs on a communication "
-            "with this client, or on a contact that serves this client alone."
+            "with this client; of a contact there is none."
         ),
     ] = None
     contact_id: Annotated[

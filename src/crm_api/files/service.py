@@ -27,6 +27,7 @@ from crm_api.kit.deciding import (
 )
 from crm_api.kit.editing import Edit, EditingService
 from crm_api.kit.fields import Write as When
+from crm_api.kit.fields import open_values
 from crm_api.kit.filters import Filter
 from crm_api.kit.idempotency import Claim, once
 from crm_api.kit.indexing import Rows
@@ -94,6 +95,7 @@ class FileService(EditingService):
         org, bound = self.actor.organization_id, self._bound_to(row_id)
         before = self._before(single.get("cursor"), bound)
         values = {"org": org, "id": row_id, "before": before, "limit": limit + 1}
+        values["kinds"] = self.kinds()
         rows = [row["body"] for row in await self.scope.db.fetch(org, sql.VERSION_PAGE, values)]
         shown, cursor = rows[:limit], None
         if len(rows) > limit:
@@ -103,6 +105,10 @@ class FileService(EditingService):
         return (
             f'{{"data":[{",".join(shown)}],"next_cursor":{json.dumps(cursor)},"has_more":{more}}}'
         )
+
+    def kinds(self) -> list[str]:
+        """Of which kinds former versions are told."""
+        return list(open_values(File, self.actor.rights))
 
     def _bound_to(self, row_id: UUID) -> bytes:
         facts = f"{self.actor.organization_id}{self.actor.id}{row_id}versions"

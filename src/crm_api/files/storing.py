@@ -121,7 +121,8 @@ class DocumentService(FileService):
 
         async def write(draft: Draft, object_id: UUID, content: Mapping[str, Any]) -> Reply:
             row_id = new_id()
-            version = self._version(row_id, 1, draft.values["name"], object_id, content)
+            kind, name = draft.values["kind"], draft.values["name"]
+            version = self._version(row_id, 1, kind, name, object_id, content)
             known = {"form": "document", "latest_version": 1, **content}
             return await self.insert(draft, row_id, known, claim, [version])
 
@@ -156,7 +157,7 @@ class DocumentService(FileService):
 
         async def write(present: Present, object_id: UUID, content: Mapping[str, Any]) -> Reply:
             before, number = present.document, present.document["latest_version"] + 1
-            version = self._version(row_id, number, upload.name, object_id, content)
+            version = self._version(row_id, number, before["kind"], upload.name, object_id, content)
             row = {"latest_version": number, **content}
             diff = {n: (before[n], value) for n, value in row.items() if before[n] != value}
             versions = {sql.VERSIONS: [version]}
@@ -168,12 +169,19 @@ class DocumentService(FileService):
         return await self._stored(upload, claim, decide, write, dry_run=dry_run)
 
     def _version(
-        self, row_id: UUID, number: int, name: str, object_id: UUID, content: Mapping[str, Any]
+        self,
+        file_id: UUID,
+        number: int,
+        kind: str,
+        name: str,
+        object_id: UUID,
+        content: Mapping[str, Any],
     ) -> Mapping[str, Any]:
         return {
-            "file_id": str(row_id),
+            "file_id": str(file_id),
             "number": number,
             "object_id": str(object_id),
+            "kind": kind,
             "name": name,
             **content,
             **self.author(),
@@ -268,7 +276,7 @@ class DocumentService(FileService):
         told = json.loads(found[0])
         _require_document(told["form"])
         wanted = told["latest_version"] if number is None else number
-        row = await self._row(sql.VERSION, id=row_id, number=wanted)
+        row = await self._row(sql.VERSION, id=row_id, number=wanted, kinds=self.kinds())
         if row is None:
             raise Refusal("not_found", "There is no such version.")
         key = object_key(self.org, row["object_id"])

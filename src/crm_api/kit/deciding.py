@@ -229,7 +229,7 @@ def require_row(scope: Scope, cls: type[Resource], value: Any, *actions: str) ->
     )
     fault = Fault("forbidden", detail, pointer=f"/{field}")
     members = {"explanation": [{"scope": needs, "role": scope.actor.role}]} if scope.explain else {}
-    text = f"Your role {scope.actor.role!r} lacks `{needs}`."
+    text = f"{scope.actor.in_words} lacks `{needs}`."
     raise Refusal("forbidden", text, (fault,), members=members)
 
 

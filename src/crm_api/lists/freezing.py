@@ -14,7 +14,7 @@ from crm_api.kit.filters import Filter, Node
 from crm_api.kit.guard import guard_kind, guard_values, require_ok
 from crm_api.kit.idempotency import Claim, Stored, find, once, store
 from crm_api.kit.listing import condition_values
-from crm_api.kit.replies import Reply, as_text
+from crm_api.kit.replies import Reply, as_text, one
 from crm_api.kit.scope import Scope
 from crm_api.lists.repository import bring
 from crm_api.lists.schemas import MAX_FOUND, FromSegment, FrozenList, ListMember
@@ -68,7 +68,9 @@ class Freezing:
             await self._bring(list_id, segment_id, nodes)
             return reply
 
-    async def add(self, list_id: UUID, incoming: Incoming[FromSegment], claim: Claim | None) -> str:
+    async def add(
+        self, list_id: UUID, incoming: Incoming[FromSegment], claim: Claim | None
+    ) -> Reply:
         """Add to a list who meets the conditions of a segment and is not on it.
 
         Raises:
@@ -79,24 +81,26 @@ class Freezing:
 
     async def _add(
         self, list_id: UUID, incoming: Incoming[FromSegment], claim: Claim | None
-    ) -> str:
+    ) -> Reply:
         present = await self.lists.load(list_id)
         require_some(self.scope, ListMember, "create")
+        if incoming.value is None:
+            self.lists.require_live(present)
+            raise refuse_all(incoming.faults)
+        segment_id = incoming.value.segment_id
+        # The rights to the conditions come before all, a replay of the numbers included.
+        nodes = await self._nodes_sent(segment_id)
         stored = None if claim is None else await find(self.scope, claim)
         if stored is not None:
             return _told_again(stored)
         self.lists.require_live(present)
-        if incoming.value is None:
-            raise refuse_all(incoming.faults)
-        segment_id = incoming.value.segment_id
-        nodes = await self._nodes_sent(segment_id)
         async with self.lists.locked():
             # It may have left use meanwhile; from here on it stands still.
             self.lists.require_live(await self.lists.load(list_id))
             told = await self._bring(list_id, segment_id, nodes)
             if claim is not None:
                 await store(self.scope, claim, "list_member", None, told)
-            return as_text(told)
+            return one(as_text(told))
 
     async def _nodes_sent(self, segment_id: UUID) -> Sequence[Node]:
         """Of a segment that the body names: one that is not there is a fault of content."""
@@ -140,5 +144,5 @@ class Freezing:
         return told
 
 
-def _told_again(stored: Stored) -> str:
-    return as_text(stored.reply)
+def _told_again(stored: Stored) -> Reply:
+    return one(stored.text, replayed=True)

@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any, NoReturn
 from uuid import UUID
 
+from crm_api.clients.schemas import Client
 from crm_api.clients.service import ClientService
 from crm_api.clients.statements import standing_of
 from crm_api.contacts.repository import LIVE_CONTACTS
@@ -25,6 +26,7 @@ from crm_api.kit.deciding import (
 from crm_api.kit.editing import EditingService
 from crm_api.kit.exporting import Export
 from crm_api.kit.fields import Write as When
+from crm_api.kit.fields import mask_of
 from crm_api.kit.filters import Filter
 from crm_api.kit.guard import guard_kind, guard_values, require_ok
 from crm_api.kit.idempotency import Claim, once
@@ -192,7 +194,7 @@ class MembersOfList(MemberService):
         require_some(self.scope, ListMember, "create")
         sifted = sift(self.scope, ListMember, incoming, When.ON_CREATE)
         require_fields(self.scope, ListMember, sifted, "create")
-        self._require_persons(incoming.raw)
+        self._require_openable(incoming.raw)
         stored = await self.finished(claim)
         if stored is not None:
             return self.replayed(stored)
@@ -202,10 +204,21 @@ class MembersOfList(MemberService):
         raise_faults(sifted)
         return await self._put(who, claim)
 
-    def _require_persons(self, raw: Mapping[str, Any]) -> None:
-        if raw.get("contact_id") and not self.actor.rights.can("contacts", "read", "person"):
-            detail = "This needs `contacts.person:read`."
-            raise Refusal("forbidden", detail, (Fault("forbidden", detail, pointer="/contact_id"),))
+    def _require_openable(self, raw: Mapping[str, Any]) -> None:
+        """403 for naming what the caller may not open: nothing of it is told."""
+        rights = self.actor.rights
+        lacking = {
+            "client_id": None if mask_of(Client, rights).read else "clients.*:read",
+            "contact_id": None
+            if rights.can("contacts", "read", "person")
+            else "contacts.person:read",
+        }
+        for name, scope in lacking.items():
+            if scope is not None and raw.get(name):
+                detail = f"This needs `{scope}`."
+                raise Refusal(
+                    "forbidden", detail, (Fault("forbidden", detail, pointer=f"/{name}"),)
+                )
 
     async def _checked(self, sifted: Sifted) -> dict[str, UUID | None]:
         """Who is to be added: one that the caller may open, and that is live."""

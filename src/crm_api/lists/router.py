@@ -147,7 +147,8 @@ async def add_list_members_from_segment(
 ) -> Response:
     """Add the live clients that meet a segment's conditions now: all of them, at most 20,000."""
     key = await claim(scope, request, 200, dry_run=dry_run)
-    return as_json(await tried(scope, Freezing(scope).add(list_id, body, key), dry_run=dry_run))
+    found = await tried(scope, Freezing(scope).add(list_id, body, key), dry_run=dry_run)
+    return Response(found.body, 200, found.headers, "application/json")
 
 
 @router.get(

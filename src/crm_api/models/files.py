@@ -20,7 +20,7 @@ class FileRow(TenantRow, Base):
     version: Mapped[int]
     lifecycle: Mapped[str]
     client_id: Mapped[UUID | None]
-    """The client that it belongs to, also where it hangs on a contact or a communication of it."""
+    """The client that it belongs to, also where it hangs on a communication with it."""
     contact_id: Mapped[UUID | None]
     communication_id: Mapped[UUID | None]
     kind: Mapped[str]
@@ -87,6 +87,8 @@ class FileVersionRow(Tenant, Base):
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     object_id: Mapped[UUID]
     """Under which its bytes stand in the store: random, told to nobody."""
+    kind: Mapped[str]
+    """The kind of its file when it was kept: who reads it as a former one must read that too."""
     name: Mapped[str]
     media_type: Mapped[str]
     size_bytes: Mapped[int] = mapped_column(BigInteger)

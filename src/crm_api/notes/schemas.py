@@ -59,7 +59,11 @@ class Note(Resource):
         str,
         Prose(10_000, 1),
         Rule(BY_KIND, data_class=DataClass.PERSONAL),
-        Field(description="What was written down.", examples=["Call after lunch"]),
+        Field(
+            description="What was written down. In a general note a pair such as `stage=mature` "
+            "writes the client's stage, and the text is its reason: all who read the stage read it.",
+            examples=["Call after lunch"],
+        ),
     ]
     pinned: Annotated[
         bool,

@@ -98,11 +98,11 @@ async def _make_some(db: Database, organization_id: UUID, cause: str) -> int:
 
 @blocks_closing
 async def open_follow_ups(scope: Scope, client_id: UUID) -> Sequence[Mapping[str, Any]]:
-    """The open ones; who may not read tasks is told that there are some, and which."""
+    """The open ones; who may not read tasks is told no more than that there are some."""
     org = scope.actor.organization_id
     rows = await scope.db.fetch(org, OPEN_FOLLOW_UPS, {"org": org, "client_id": client_id})
     if not scope.actor.rights.can("tasks", "read", "task"):
-        return [{"id": str(row["id"])} for row in rows]
+        return [{}] if rows else []
     return [
         {
             "id": str(row["id"]),
