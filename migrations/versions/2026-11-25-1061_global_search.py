@@ -146,7 +146,7 @@ def upgrade() -> None:
         )
         op.execute(_function(one, how))
     if not context.is_offline_mode():
-        _fill()
+        fill()
 
 
 def _function(one: str, how: Searched) -> str:
@@ -169,7 +169,7 @@ def _function(one: str, how: Searched) -> str:
 # ------------------------------------------------------- what is there already
 
 
-def _fill() -> None:
+def fill() -> None:
     """One organization after the other: forced row-level security binds the owner too."""
     connection = op.get_bind()
     op.execute("SET LOCAL statement_timeout = '60min'")
