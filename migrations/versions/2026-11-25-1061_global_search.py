@@ -64,18 +64,21 @@ END
 $function$
 """
 # That what a record hangs on is there for who asks. Values, and no EXISTS: that one PostgreSQL may
-# answer from a table of all clients at once.
+# answer from a table of all clients at once. What is cheap is asked apart, as
+# PostgreSQL then asks it first: where none is there for the reader, none is looked up.
 PLACES: Final = {
     "client": """(s.client_id IS NULL OR (
             SELECT c.lifecycle FROM client_search c
             WHERE c.organization_id = org AND c.client_id = s.client_id
         ) = ANY (q_clients))""",
-    "contact": """(s.contact_id IS NULL OR (
+    "contact": """(s.contact_id IS NULL OR q_contacts <> '{}')
+        AND (s.contact_id IS NULL OR (
             SELECT p.lifecycle FROM contact_search p
             WHERE p.organization_id = org AND p.contact_id = s.contact_id
         ) = ANY (q_contacts))""",
     # What belongs to a client that is not there is not there either.
-    "communication": """(s.communication_id IS NULL OR (
+    "communication": """(s.communication_id IS NULL OR q_communications <> '{}')
+        AND (s.communication_id IS NULL OR (
             SELECT CASE WHEN m.client_id IS NULL OR (
                 SELECT c.lifecycle FROM client_search c
                 WHERE c.organization_id = org AND c.client_id = m.client_id
