@@ -64,8 +64,8 @@ END
 $function$
 """
 # That what a record hangs on is there for who asks. Values, and no EXISTS: that one PostgreSQL may
-# answer from a table of all clients at once. What is cheap is asked apart, as
-# PostgreSQL then asks it first: where none is there for the reader, none is looked up.
+# answer from a table of all clients at once. What is cheap is asked apart, as it is then asked
+# first: where none is there for the reader, none is looked up.
 PLACES: Final = {
     "client": """(s.client_id IS NULL OR (
             SELECT c.lifecycle FROM client_search c
