@@ -60,6 +60,8 @@ NOT_FREE: Mapping[tuple[str, str], str] = {
     ("communication_search", "lifecycle"): "as the communication's",
     ("note_search", "lifecycle"): "as the note's",
     ("note_search", "kind"): "as the note's",
+    ("file_search", "lifecycle"): "as the file's",
+    ("file_search", "kind"): "as the file's",
     ("relationships", "lifecycle"): "by CHECK",
     ("relationships", "kind"): "the code knows them all",
     ("relationships", "inverse_kind"): "the code knows them all",

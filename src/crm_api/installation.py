@@ -33,6 +33,7 @@ SEARCHES = {
     "contact_search": "search_contacts",
     "communication_search": "search_communications",
     "note_search": "search_notes",
+    "file_search": "search_files",
 }
 """Table → the function that looks through it."""
 CONNECT_SECONDS = 10

@@ -11,8 +11,9 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.operations import Operations
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -109,6 +110,28 @@ async def test_all_the_way_down_leaves_nothing(empty: str) -> None:
     assert all("alembic_version" in line for line in await shape_of(empty))
     await migrate(empty)
     assert await shape_of(empty) == built
+
+
+@pytest.mark.usefixtures("bystander")
+async def test_search_rows_of_what_is_there_are_as_writes_make_them(database: Addresses) -> None:
+    """Removed and filled in anew, in a transaction that is taken back."""
+    step = SCRIPTS.get_revision("20261125_1061").module
+
+    def rows(connection: Connection, one: str) -> Any:
+        return connection.execute(text(f"SELECT s::text FROM {one}_search s ORDER BY 1")).all()
+
+    def work(connection: Connection) -> None:
+        before = {one: rows(connection, one) for one in step.TABLES}
+        for one in step.TABLES:
+            connection.execute(text(f"DELETE FROM {one}_search"))
+        with Operations.context(MigrationContext.configure(connection)):
+            step.fill()
+        for one, written in before.items():
+            assert len(written) > 0
+            assert rows(connection, one) == written
+        connection.rollback()
+
+    await run_sync(database.owner, work)
 
 
 async def test_migrators_at_once_end_in_one_schema(empty: str) -> None:

@@ -25,6 +25,9 @@ from tests.canaries import CANARY, Bystander
 from tests.database import application_url, drop_database, server_url
 from tests.factories import Organization
 
+TEXTS = {"search_communications": 1, "search_notes": 1, "search_files": 3}
+"""Functions that look through texts, and on how many kinds of records theirs may hang."""
+
 
 @pytest.fixture
 async def served(database: Addresses) -> AsyncIterator[Any]:
@@ -35,10 +38,11 @@ async def served(database: Addresses) -> AsyncIterator[Any]:
 
 
 async def found_by(connection: Any, function: str, term: str, organization_id: UUID) -> set[UUID]:
-    if function in ("search_communications", "search_notes"):
+    if function in TEXTS:
         kinds = ["general"]
         words, _ = text_queries(term, organization_id.bytes) or ("", "")
-        query = f"SELECT id FROM {function}($1, $1, $2, $3, 1000, 1000, 1000)"
+        places = ", ".join(["$3"] * TEXTS[function])
+        query = f"SELECT id FROM {function}($1, $1, $2, {places}, 1000, 1000, 1000)"
         found = await connection.fetch(query, words, kinds, ["live", "archived", "deleted"])
         return {row["id"] for row in found}
     terms = read_terms(term, {"name", "number", "emails", "phones", "people"}, organization_id)

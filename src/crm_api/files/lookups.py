@@ -61,6 +61,10 @@ class Place:
     def reads(self, rights: Rights) -> bool:
         return not self.group or rights.can(self.shape.resource.resource, "read", self.group)
 
+    def seen(self, rights: Rights) -> list[str]:
+        """The lifecycles in which files that hang there exist; none where it is not read."""
+        return self.lifecycles(rights) if self.reads(rights) else []
+
 
 PLACES: Final = (
     Place(CLIENT_SHAPE, open_clients, lambda rows: rows.c.id),

@@ -22,20 +22,31 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 
 from crm_api.core.db import Statement
+from crm_api.core.formats.file_names import with_parts
 from crm_api.files.lookups import PLACES, with_open_places
 from crm_api.files.schemas import File
 from crm_api.kit.authors import author_of
 from crm_api.kit.guard import ORG
+from crm_api.kit.indexing import Index, indexed, text_part
 from crm_api.kit.listing import Listing
 from crm_api.kit.projection import Shape, as_json, instant
 from crm_api.kit.purging import removal
 from crm_api.kit.reading import IDS
-from crm_api.models import FileRow, FileUsageRow, FileVersionRow, LooseObjectRow, table_of
+from crm_api.models import (
+    FileRow,
+    FileSearchRow,
+    FileUsageRow,
+    FileVersionRow,
+    LooseObjectRow,
+    table_of,
+)
 
 FILES = table_of(FileRow)
+FILE_SEARCH = table_of(FileSearchRow)
 VERSIONS = table_of(FileVersionRow)
 LOOSE = table_of(LooseObjectRow)
 USAGE = table_of(FileUsageRow)
+indexed(Index(FILES, FILE_SEARCH, "file_id", {"name": text_part(FILES, "name", with_parts)}))
 _ID = bindparam("id", type_=Uuid())
 _LIMIT = bindparam("limit", type_=Integer())
 _HEX: Final[ColumnElement[str]] = literal_column("'hex'")
@@ -203,7 +214,7 @@ LOOSEN = Statement(
     .add_cte(_loosened)
 )
 """The bytes of these files count no more, and are swept."""
-PURGE = removal([(VERSIONS, "file_id", IDS), (FILES, "id", IDS)])
+PURGE = removal([(FILE_SEARCH, "file_id", IDS), (VERSIONS, "file_id", IDS), (FILES, "id", IDS)])
 
 # ----------------------------------------------------------------- held against the store
 

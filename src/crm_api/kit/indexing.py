@@ -272,10 +272,14 @@ def reach_parts(main: Table, emails: Table, phones: Table) -> dict[str, Part]:
     }
 
 
-def text_part(main: Table, column: str) -> Part:
-    """The words of a text of the main row."""
+def text_part(main: Table, column: str, spelt: Callable[[str], str] = str) -> Part:
+    """The words of a text of the main row.
+
+    Args:
+        spelt: what of the text is stored.
+    """
 
     def words(rows: Rows, organization_id: UUID) -> str:
-        return text_lexemes(rows[0].get(column), organization_id.bytes)
+        return text_lexemes(spelt(rows[0].get(column) or ""), organization_id.bytes)
 
     return Part(main, column, words)

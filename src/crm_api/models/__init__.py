@@ -40,6 +40,7 @@ from crm_api.models.search import (
     ClientSearchRow,
     CommunicationSearchRow,
     ContactSearchRow,
+    FileSearchRow,
     NoteSearchRow,
 )
 from crm_api.models.tasks import TaskRow
@@ -68,6 +69,7 @@ __all__ = [
     "ContactSearchRow",
     "DistributionListRow",
     "FileRow",
+    "FileSearchRow",
     "FileUsageRow",
     "FileVersionRow",
     "FollowerRow",

@@ -140,3 +140,27 @@ class NoteSearchRow(Tenant, Base):
             postgresql_with=_SHORT_LIST,
         ),
     )
+
+
+class FileSearchRow(Tenant, Base):
+    """What a file is found by; its kind, and all that it hangs on, decide who finds it."""
+
+    __tablename__ = "file_search"
+
+    file_id: Mapped[UUID] = mapped_column(primary_key=True)
+    client_id: Mapped[UUID | None]
+    contact_id: Mapped[UUID | None]
+    communication_id: Mapped[UUID | None]
+    lifecycle: Mapped[str]
+    kind: Mapped[str]
+    name: Mapped[str] = mapped_column(TSVECTOR)
+
+    __table_args__ = (
+        belongs_to("file_id", "files", name="fk_file_search_record"),
+        Index(
+            "ix_file_search_words",
+            "name",
+            postgresql_using="gin",
+            postgresql_with=_SHORT_LIST,
+        ),
+    )

@@ -61,7 +61,7 @@ class Note(Resource):
         Rule(BY_KIND, data_class=DataClass.PERSONAL),
         Field(
             description="What was written down. In a general note a pair such as `stage=mature` "
-            "writes the client's stage, and the text is its reason: all who read the stage read it.",
+            "writes the client's stage, and the text is its reason: who reads the stage reads it.",
             examples=["Call after lunch"],
         ),
     ]

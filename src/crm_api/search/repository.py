@@ -3,7 +3,7 @@
 The functions that look through the words stand in the migrations (docs/adr/0021).
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
@@ -27,6 +27,8 @@ from crm_api.communications.repository import COMMUNICATION_SHAPE
 from crm_api.core.access import Rights
 from crm_api.core.db import Statement
 from crm_api.core.formats.names import text_queries
+from crm_api.files.lookups import PLACES
+from crm_api.files.repository import FILE_SHAPE
 from crm_api.kit.fields import groups_behind, mask_of, open_values
 from crm_api.kit.guard import ORG, GuardKind, guard, guard_kind, guard_values, require_ok
 from crm_api.kit.projection import Shape, as_json, instant, words
@@ -37,6 +39,7 @@ from crm_api.notes.repository import NOTE_SHAPE
 RECENT, HELD = 2000, 100
 """So many of the latest records are looked at one by one; so many hits among all the others."""
 _NONE: Final[ColumnElement[str]] = null().cast(Text())
+Seen = Callable[[Rights], list[str]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +53,10 @@ class TextKind:
     texts: tuple[str, ...]
     """The fields whose words are stored; who is to find by them reads all of them."""
     title: str | None = None
+    matched: str = "text"
+    """What the hits say that holds the term."""
+    places: tuple[Seen, ...] = (open_lifecycles,)
+    """Of each kind of record that it may hang on: the lifecycles in which it is found there."""
 
     @property
     def needs(self) -> tuple[str, ...]:
@@ -71,7 +78,7 @@ class TextKind:
             bindparam("words", type_=Text()),
             bindparam("index", type_=Text()),
             _texts(kinds),
-            _texts(words(*open_lifecycles(rights))),
+            *(_texts(words(*seen(rights))) for seen in self.places),
             literal(RECENT, Integer()),
             literal(HELD, Integer()),
             limit,
@@ -80,6 +87,7 @@ class TextKind:
         ids = best.subquery("best")
         inner = select(
             literal(self.kind, Text()).label("kind"),
+            literal(self.matched, Text()).label("matched"),
             main.c.id.label("id"),
             (main.c[self.title] if self.title else _NONE).label("title"),
             func.concat_ws(literal(" \u00b7 ", Text()), *(main.c[n] for n in self.texts)).label(
@@ -115,6 +123,16 @@ TEXT_KINDS: Final = (
         title="subject",
     ),
     TextKind("note", NOTE_SHAPE, "search_notes", at="created_at", texts=("text",)),
+    TextKind(
+        "file",
+        FILE_SHAPE,
+        "search_files",
+        at="created_at",
+        texts=("name",),
+        title="name",
+        matched="name",
+        places=tuple(place.seen for place in PLACES),
+    ),
 )
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 DEFAULT_HITS, MAX_HITS = 20, 50
 MOST_SHOWN = 254
 """Letters of a snippet."""
-HitKind = Literal["client", "contact", "communication", "note"]
+HitKind = Literal["client", "contact", "communication", "note", "file"]
 
 
 class SnippetPart(BaseModel):
@@ -41,10 +41,12 @@ class Hit(BaseModel):
         Field(max_length=41, description="The text around it, in pieces that follow each other."),
     ]
     client_id: Annotated[
-        UUID | None, Field(description="The client that a communication or note belongs to.")
+        UUID | None,
+        Field(description="The client that a communication, note or file belongs to."),
     ]
     at: Annotated[
-        datetime | None, Field(description="When a communication was, or a note was written.")
+        datetime | None,
+        Field(description="When a communication was, a note was written, or a file was added."),
     ]
     href: Annotated[
         str,

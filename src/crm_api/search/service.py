@@ -189,7 +189,7 @@ def _texts(rows: Iterable[Json], asked: str) -> list[tuple[str, int, Json]]:
         (
             BEHIND_NAMES,
             n,
-            _hit(row["kind"], row, row["title"], "text", snippet_of(row["text"], asked)),
+            _hit(row["kind"], row, row["title"], row["matched"], snippet_of(row["text"], asked)),
         )
         for n, row in enumerate(newest)
     ]

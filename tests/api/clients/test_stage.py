@@ -50,6 +50,11 @@ async def test_open_follow_ups_keep_a_client_from_being_closed(
     told = [{"id": task["id"], "title": "Send the offer", "due_on": None}]
     assert problem["open_follow_ups"] == told
     assert await change_count(owner, radio.organization_id) == before
+    asked = {"name": "No tasks", "scopes": ["clients.*:*"]}
+    key = (await radio.call("admin", "POST", "/v1/api-keys", json=asked)).json()
+    blind = {"Authorization": f"Bearer {key['key']}"}
+    answer = await radio.api.patch(f"/v1/clients/{made['id']}", json=body, headers=blind)
+    assert refused(answer, 409, "open_follow_ups")["open_follow_ups"] == []
     done = await radio.call("manager", "POST", f"/v1/tasks/{task['id']}/complete")
     assert done.is_success
     answer = await patched(radio, made, **body)

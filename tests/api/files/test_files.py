@@ -3,6 +3,8 @@
 import hashlib
 import secrets
 
+import pytest
+
 from crm_api.core.formats.file_names import plain_file_name
 from tests.api.files.conftest import KINDS, PNG, Shelf
 from tests.checks import Owner, assert_chain, change_count, codes, refused
@@ -149,7 +151,7 @@ async def test_refusal_names_the_group_of_the_kind_and_the_right(shelf: Shelf) -
 
 
 async def test_file_of_a_contact_needs_the_contact_to_be_read(shelf: Shelf) -> None:
-    """M5: it belongs to the client that the person serves alone."""
+    """M5: and it belongs to no client, so that it tells nobody whom the person serves."""
     call = shelf.organization.call
     person = await shelf.organization.create_contact()
     base = f"/v1/contacts/{person['id']}"
@@ -158,11 +160,10 @@ async def test_file_of_a_contact_needs_the_contact_to_be_read(shelf: Shelf) -> N
     link = {"contact_id": person["id"]}
     assert (await call("admin", "POST", f"{shelf.place}/contacts", json=link)).status_code == 201
     made = await shelf.document(path=f"{base}/files")
-    assert (made["client_id"], made["contact_id"]) == (shelf.client["id"], person["id"])
+    assert (made["client_id"], made["contact_id"]) == (None, person["id"])
     listed = (await shelf.get(f"{base}/files")).json()["data"]
     assert [file["id"] for file in listed] == [made["id"], apart["id"]]
-    of_client = (await shelf.get(f"{shelf.place}/files")).json()["data"]
-    assert [file["id"] for file in of_client] == [made["id"]]
+    assert (await shelf.get(f"{shelf.place}/files")).json()["data"] == []
     rights = ("clients.identity:read", "clients.remarks:*")
     blind = await shelf.caller(*rights)
     seeing = await shelf.caller(*rights, "contacts.person:read")
@@ -310,3 +311,34 @@ async def test_retry_keeps_one_document(shelf: Shelf) -> None:
     assert [answer.json()["latest_version"] for answer in answers] == [2, 2]
     assert [path.read_bytes() for path in shelf.kept] in ([b"once", b"2"], [b"2", b"once"])
     assert len((await shelf.get(f"{shelf.place}/files")).json()["data"]) == 1
+
+
+async def test_m5_another_kind_opens_what_a_file_is_and_not_what_it_was(shelf: Shelf) -> None:
+    """M5: a former version is told to who reads the kind under which it was kept."""
+    made = await shelf.document(b"Insolvent.", name="opinion.txt", kind="escalation")
+    place = f"/v1/files/{made['id']}"
+    sent = await shelf.send(b"All is well.", name="summary.txt", path=f"{place}/versions")
+    assert sent.status_code == 201
+    moved = await shelf.organization.call("admin", "PATCH", place, json={"kind": "general"})
+    assert moved.status_code == 200
+    general = await shelf.caller("clients.identity:read", "clients.remarks:read")
+    both = await shelf.caller(
+        "clients.identity:read", "clients.remarks:read", "clients.assessment:read"
+    )
+    for ask, numbers in ((general, [2]), (both, [2, 1])):
+        told = (await ask("GET", f"{place}/versions")).json()["data"]
+        assert [version["number"] for version in told] == numbers
+        assert (await ask("GET", f"{place}/content")).text == "All is well."
+        former = await ask("GET", f"{place}/versions/1/content")
+        assert former.status_code == (200 if 1 in numbers else 404)
+
+
+@pytest.mark.parametrize("charset", ["punycode", "undefined", "unicode_escape", "utf-7", "x"])
+async def test_names_are_read_as_utf_8_alone(shelf: Shelf, charset: str) -> None:
+    """M5: no codec of the caller's choice reads a name."""
+    part = b'Content-Disposition: form-data; name="file"; filename="a.txt"'
+    body = b"\r\n".join((b"--XX", part, b"", b"x", b"--XX--", b""))
+    headers = {"Content-Type": f"multipart/form-data; boundary=XX; charset={charset}"}
+    for path in (f"{shelf.place}/files", "/v1/imports"):
+        answer = await shelf.organization.call("admin", "POST", path, content=body, headers=headers)
+        refused(answer, 415, "unsupported_media_type")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.api.lists.conftest import Desk, make_list
-from tests.checks import Owner, assert_chain, change_count, codes, refused
+from tests.checks import Owner, assert_chain, change_count, codes, pointers, refused
 from tests.factories import Organization
 
 Json = dict[str, Any]
@@ -317,3 +317,12 @@ async def test_m6_who_reads_no_links_learns_of_none(desk: Desk) -> None:
     told = (await ask("GET", place)).json()["data"][0]
     assert told["contact_id"] == person["id"]
     assert "contact_name" not in told
+
+
+async def test_m6_who_reads_no_clients_adds_none(desk: Desk) -> None:
+    """M6: a member is a link to a record that the caller may open; nothing of another is told."""
+    client = await desk.organization.create_client()
+    ask = await desk.caller("lists.list:read", "lists.list:create")
+    for client_id in (client["id"], "01890a5d-ac96-774b-bcce-b302099a8057"):
+        answer = await ask("POST", f"{desk.place}/members", json={"client_id": client_id})
+        assert pointers(refused(answer, 403, "forbidden")) == {"/client_id"}

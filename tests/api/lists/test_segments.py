@@ -230,9 +230,10 @@ async def test_m6_segment_adds_to_a_list_and_keeps_who_left(desk: Desk) -> None:
     await desk.ok("manager", "DELETE", f"/v1/list-members/{member['id']}")
     await desk.add(client_id=other_one["id"])
     body, key = {"segment_id": made["id"]}, {"Idempotency-Key": "bring-1"}
-    for _ in range(2):
+    for replayed in (None, "true"):
         answer = await desk.ask("manager", "POST", "/members/from-segment", json=body, headers=key)
         assert (answer.status_code, answer.json()) == (200, {"found": 3, "added": 2})
+        assert answer.headers.get("idempotency-replayed") == replayed
     members = {one["client_id"]: one for one in await desk.members()}
     assert set(members) == {tired["id"], other_one["id"], third["id"]}
     assert members[tired["id"]]["subscribed"] is False
@@ -289,3 +290,27 @@ async def test_m6_nothing_of_another_organization_is_there(desk: Desk, other: Or
         more = {"json": {"name": "x"}} if method == "POST" else {}
         refused(await other.call("admin", method, place, **more), 404, "not_found")
     refused(await other.call("admin", "GET", f"/v1/segments/{NOBODY}"), 404, "not_found")
+
+
+async def test_m6_a_replay_asks_for_the_rights_to_the_conditions_again(desk: Desk) -> None:
+    made = await desk.segment(RICH)
+    body, key = {"segment_id": made["id"]}, {"Idempotency-Key": "bring-again"}
+    role = await desk.ok(
+        "admin",
+        "POST",
+        "/v1/roles",
+        json={"name": "Bringer", "scopes": ["clients.*:*", "lists.*:*"]},
+    )
+    sent = {"email": f"bringer@{desk.id}.example.com", "name": "B", "role": "Bringer"}
+    invited = await desk.ok("admin", "POST", "/v1/users", json=sent)
+    accepted = {"token": invited["invitation_token"], "password": "correct horse battery"}
+    api = desk.organization.api
+    assert (await api.post("/v1/auth/accept-invitation", json=accepted)).is_success
+    login = {"email": sent["email"], "password": accepted["password"]}
+    token = (await api.post("/v1/auth/login", json=login)).json()["access_token"]
+    headers = {"Authorization": f"Bearer {token}"} | key
+    path = f"{desk.place}/members/from-segment"
+    assert (await api.post(path, json=body, headers=headers)).json() == {"found": 0, "added": 0}
+    less = {"scopes": ["clients.identity:read", "lists.*:*"]}
+    await desk.ok("admin", "PATCH", f"/v1/roles/{role['id']}", json=less)
+    refused(await api.post(path, json=body, headers=headers), 403, "field_not_readable")

@@ -1,89 +1,31 @@
 """Global search: one term over all kinds, ranked, and nothing that the reader may not see."""
 
-import secrets
 from collections.abc import Awaitable, Callable
-from typing import Any
 from uuid import UUID
 
-import httpx
 import pytest
 
+from tests.api.search.conftest import Found, ids, marked, whole
 from tests.checks import Owner, codes, refused
 from tests.factories import Organization
 
-Json = dict[str, Any]
-Ask = Callable[..., Awaitable[httpx.Response]]
-KINDS = ["client", "contact", "communication", "note"]
-
-
-class Found:
-    """An organization in which something of each kind holds `Kingfisher`."""
-
-    def __init__(self, organization: Organization, client: Json) -> None:
-        self.organization = organization
-        self.client = client
-        self.place = f"/v1/clients/{client['id']}"
-
-    async def post(self, path: str, body: Json, role: str = "manager") -> Json:
-        answer = await self.organization.call(role, "POST", path, json=body)
-        assert answer.status_code == 201, answer.text
-        made: Json = answer.json()
-        return made
-
-    async def call(self, **body: Any) -> Json:
-        return await self.post(f"{self.place}/communications", {"kind": "call"} | body)
-
-    async def note(self, text: str, kind: str = "general") -> Json:
-        return await self.post(f"{self.place}/notes", {"text": text, "kind": kind})
-
-    async def search(self, q: str, role: str = "manager", **params: Any) -> list[Json]:
-        answer = await self.organization.call(role, "GET", "/v1/search", params={"q": q, **params})
-        assert answer.status_code == 200, answer.text
-        hits: list[Json] = answer.json()["data"]
-        return hits
-
-    async def key(self, *scopes: str) -> Ask:
-        body = {"name": f"Key {secrets.token_hex(4)}", "scopes": list(scopes)}
-        key = (await self.organization.call("admin", "POST", "/v1/api-keys", json=body)).json()
-        headers = {"Authorization": f"Bearer {key['key']}"}
-
-        async def ask(q: str, **params: Any) -> httpx.Response:
-            return await self.organization.api.get(
-                "/v1/search", headers=headers, params={"q": q, **params}
-            )
-
-        return ask
-
-
-@pytest.fixture
-async def found(radio: Organization) -> Found:
-    return Found(radio, await radio.create_client(name="Kingfisher Lodge"))
-
-
-def ids(hits: list[Json]) -> list[str]:
-    return [hit["id"] for hit in hits]
-
-
-def marked(hit: Json) -> list[str]:
-    return [part["text"] for part in hit["snippet"] if part["hit"]]
-
-
-def whole(hit: Json) -> str:
-    return "".join(part["text"] for part in hit["snippet"])
+KINDS = ["client", "contact", "communication", "note", "file"]
 
 
 async def test_each_kind_is_found_and_says_what_it_is(found: Found) -> None:
     person = await found.organization.create_contact(name="Ada Kingfisher")
     call = await found.call(subject="The kingfisher\u2019s nest", body="Two <b>eggs</b>")
     note = await found.note("Saw a KINGFISHER again")
+    file = await found.file("Plan of the kingfisher.pdf")
     hits = await found.search("kingfisher")
     assert [(hit["kind"], hit["id"]) for hit in hits] == [
         ("client", found.client["id"]),
         ("contact", person["id"]),
+        ("file", file["id"]),
         ("note", note["id"]),
         ("communication", call["id"]),
     ]
-    lodge, _, said, nest = hits
+    lodge, _, plan, said, nest = hits
     assert lodge == {
         "kind": "client",
         "id": found.client["id"],
@@ -93,6 +35,19 @@ async def test_each_kind_is_found_and_says_what_it_is(found: Found) -> None:
         "client_id": None,
         "at": None,
         "href": found.place,
+    }
+    assert plan == {
+        "kind": "file",
+        "id": file["id"],
+        "title": "Plan of the kingfisher.pdf",
+        "matched": "name",
+        "snippet": [
+            {"text": "Plan of the ", "hit": False},
+            {"text": "kingfisher.pdf", "hit": True},
+        ],
+        "client_id": found.client["id"],
+        "at": file["created_at"],
+        "href": f"/v1/files/{file['id']}",
     }
     assert marked(said) == ["KINGFISHER"]
     assert nest["title"] == "The kingfisher\u2019s nest"
@@ -175,6 +130,7 @@ async def test_presenter_finds_clients_by_name_alone(found: Found) -> None:
     await found.organization.create_contact(name="Ada Kingfisher")
     await found.call(subject="Kingfisher")
     await found.note("Kingfisher")
+    await found.file("Kingfisher")
     before = await found.search("kingfisher", "presenter")
     assert [hit["kind"] for hit in before] == ["client"]
     for kind in KINDS[1:]:
@@ -195,13 +151,13 @@ async def test_presenter_finds_clients_by_name_alone(found: Found) -> None:
         ("escalation", "assessment"),
     ],
 )
-async def test_note_is_found_by_who_reads_the_group_of_its_kind(
+async def test_note_and_file_are_found_by_who_reads_the_group_of_their_kind(
     found: Found, kind: str, group: str
 ) -> None:
-    note = await found.note("Osprey", kind)
+    note, file = await found.note("Osprey", kind), await found.file("Osprey.pdf", kind)
     others = {"remarks", "service", "preferences", "assessment"} - {group}
     seen = await (await found.key(f"clients.{group}:read"))("osprey")
-    assert ids(seen.json()["data"]) == [note["id"]]
+    assert ids(seen.json()["data"]) == [file["id"], note["id"]]
     unseen = await (await found.key(*(f"clients.{one}:read" for one in others)))("osprey")
     assert unseen.json() == {"data": []}
 

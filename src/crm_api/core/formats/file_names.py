@@ -42,6 +42,11 @@ def plain_file_name(sent: str | None, otherwise: str) -> str:
     return plain[-MAX_LENGTH:].strip() if plain.strip(". ") else otherwise
 
 
+def with_parts(name: str) -> str:
+    """A name and its parts between dots: `offer.final.pdf` is found as a whole and by each."""
+    return f"{name} {name.replace('.', ' ')}"
+
+
 FileName = Annotated[
     str,
     Checked(
