@@ -136,6 +136,7 @@ BEFORE = {
     "restore_list": ("DELETE", "/v1/distribution-lists/{list_id}"),
     "restore_segment": ("DELETE", "/v1/segments/{segment_id}"),
     "restore_task": ("DELETE", "/v1/tasks/{task_id}"),
+    "resubscribe_list_member": ("POST", "/v1/list-members/{member_id}/unsubscribe"),
     "reopen_task": ("POST", "/v1/tasks/{task_id}/complete"),
 }
 """Operation → what is done to the record, so that it has something to do."""
@@ -189,7 +190,8 @@ async def _plain(world: World, operation: str, path: str) -> dict[str, str]:
         found["calendar_key"] = feed["url"].rpartition("/")[2].removesuffix(".ics")
     if operation in BEFORE:
         method, place = BEFORE[operation]
-        await world.admin(method, filled(place, found))
+        takes: dict[str, Any] = {"json": {}} if place.endswith("/unsubscribe") else {}
+        await world.admin(method, filled(place, found), **takes)
     return found
 
 

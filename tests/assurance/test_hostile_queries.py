@@ -226,7 +226,8 @@ def forged(cursor: str) -> list[str]:
 
 async def test_forged_cursors_are_400_on_every_list(world: World) -> None:
     found = Deviations()
-    for resource in LISTS:
+    # Of a client's lists none is made by itself: they are members of lists, told from its side.
+    for resource in sorted(LISTS.keys() - {"client_lists"}):
         for _ in range(2):
             await world.make(resource)
         path = base_of(resource)

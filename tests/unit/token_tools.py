@@ -42,7 +42,11 @@ class Clock:
         return self.now
 
 
-def signer(*keys: bytes, seconds: int = 900, clock: Any = time.time, **other: str) -> TokenSigner:
+CLOCK = Clock()
+"""It stands still: what is made when the tests are collected holds when a long run comes to it."""
+
+
+def signer(*keys: bytes, seconds: int = 900, clock: Any = CLOCK, **other: str) -> TokenSigner:
     names = {"issuer": "crm-api", "audience": "crm-api"} | other
     return TokenSigner(
         keys or (KEY,), names["issuer"], names["audience"], access_seconds=seconds, clock=clock
